@@ -1,0 +1,124 @@
+"""The Protocol behind which every heap engine stands, and the values that pass through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ..model import AllocationSite, Detail, Granularity, HeapUsage
+
+HeapMetric = Literal["peak", "allocated", "allocations", "retained"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRequest:
+    """What somebody wants to know of one window.
+
+    Attributes:
+        granularity: What counts as an allocation. An engine that has only one ignores it.
+        detail: How much attribution is wanted; an engine gives what it can.
+        current_thread_only: Count only the thread that opens the window.
+        totals: ``allocated`` is asked for (an engine may need a costlier mode to give it).
+        leaks: The call stacks still live when the window closes are asked for; implies ``stacks`` detail.
+        native_frames: Show native frames in call stacks, where the engine can.
+        capture: Where to leave the engine's raw capture, if it makes one.
+        seed: Seeds the sampling, so that the same test shows the same sites in every run.
+    """
+
+    granularity: Granularity = "python"
+    detail: Detail = "sampled"
+    current_thread_only: bool = False
+    totals: bool = True
+    leaks: bool = False
+    native_frames: bool = False
+    capture: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeapReading:
+    """What an engine says of one window when it closes.
+
+    Attributes:
+        usage: The counters; ``None`` if nothing valid could be measured, and then ``unmeasured`` says why.
+        sites: Call stacks live at the peak, largest first; empty in ``counters`` detail.
+        leaked: Call stacks with bytes still live at the end, largest first; only if ``leaks`` were asked for.
+        unmeasured: Why ``usage`` is ``None``, as a clause: ``another tool replaced the hooks``.
+    """
+
+    usage: HeapUsage | None
+    sites: tuple[AllocationSite, ...] = ()
+    leaked: tuple[AllocationSite, ...] = ()
+    unmeasured: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do, so that nobody has to know it by name.
+
+    Attributes:
+        metrics: The heap metrics it gives.
+        granularities: Those it can count; the first is what it counts if asked for another.
+        details: The attributions it can make.
+        nests: Windows may be opened inside windows.
+        cheap: Opening a window costs so little that setup and teardown get one without being asked.
+        threads: It can count one thread alone.
+        captures: It can leave a raw capture file.
+    """
+
+    metrics: frozenset[HeapMetric]
+    granularities: tuple[Granularity, ...]
+    details: tuple[Detail, ...]
+    nests: bool
+    cheap: bool
+    threads: bool
+    captures: bool
+
+
+class EngineWindow(Protocol):
+    """An open window of an engine; windows close in the reverse order of their opening."""
+
+    def close(self) -> HeapReading:
+        """Stop measuring and say what was measured. Called once."""
+        ...
+
+
+class HeapEngine(Protocol):
+    """Measures heap allocations over windows. At most one engine is active in a process; the meter owns it."""
+
+    @property
+    def name(self) -> str:
+        """The name in ``--memory-engine``."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do here."""
+        ...
+
+    def open(self, request: WindowRequest) -> EngineWindow:
+        """Open a window.
+
+        Raises:
+            WindowRefused: It cannot measure now; the message names the reason (who holds the tracker, …).
+        """
+        ...
+
+    def stand_aside(self) -> None:
+        """Take every hook off the hot paths, so that somebody can take timings. No window is open."""
+        ...
+
+    def stand_by(self) -> None:
+        """Undo :meth:`stand_aside`."""
+        ...
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report: what this engine did not see here, and what it holds itself."""
+        ...
+
+
+def unavailable_metrics(capabilities: Capabilities) -> frozenset[HeapMetric]:
+    """The heap metrics that an engine cannot give."""
+    every: frozenset[HeapMetric] = frozenset(("peak", "allocated", "allocations", "retained"))
+    return every - capabilities.metrics

@@ -1,0 +1,35 @@
+"""The engine that measures nothing, for those who want resident memory only."""
+
+from __future__ import annotations
+
+from ..errors import WindowRefused
+from .base import Capabilities, EngineWindow, WindowRequest
+
+
+class NoEngine:
+    """Refuses every window; never asked by anybody who looks at its capabilities first."""
+
+    name = "none"
+    capabilities = Capabilities(
+        metrics=frozenset(),
+        granularities=("python",),
+        details=("counters",),
+        nests=True,
+        cheap=False,
+        threads=False,
+        captures=False,
+    )
+
+    def open(self, request: WindowRequest) -> EngineWindow:
+        """Refuse."""
+        raise WindowRefused("no heap engine is active", "choose one with --memory-engine")
+
+    def stand_aside(self) -> None:
+        """Nothing is hooked."""
+
+    def stand_by(self) -> None:
+        """Nothing was unhooked."""
+
+    def notes(self) -> tuple[str, ...]:
+        """There is nothing to add."""
+        return ()

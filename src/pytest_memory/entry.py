@@ -1,0 +1,1 @@
+"""The pytest11 module."""

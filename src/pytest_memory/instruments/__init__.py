@@ -1,0 +1,1 @@
+"""Instruments beside the heap engine: resident memory, children, objects."""

@@ -1,0 +1,138 @@
+"""Opens and closes windows over one heap engine: the only way to measure.
+
+The meter owns the engine, so that at most one is active in a process and nested windows belong to it. It never
+raises for a window that could not be measured: the reading says why instead, because a measuring tool must not
+cost anybody a test run.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from .engines.base import EngineWindow, HeapEngine, HeapReading, WindowRequest
+from .errors import WindowRefused
+from .instruments.resident import ResidentReader, ResidentWindow
+
+Clock = Callable[[], float]
+
+
+class HeapWindow:
+    """An open heap window. Made by :meth:`Meter.open_heap`; close it once with :meth:`close`."""
+
+    __slots__ = ("_meter", "_reading", "_window", "collect", "request")
+
+    def __init__(self, meter: Meter, request: WindowRequest, collect: bool) -> None:
+        self._meter = meter
+        self._window: EngineWindow | None = None
+        self._reading: HeapReading | None = None
+        self.request = request
+        self.collect = collect
+
+    def substitute(self, reading: HeapReading) -> None:
+        """Let the window answer with another reading, taken while it was interrupted."""
+        self._reading = reading
+
+    def close(self) -> HeapReading:
+        """End the window and say what was measured inside it."""
+        return self._meter._close(self)
+
+
+class Meter:
+    """Measures windows of heap and resident memory in this process.
+
+    Args:
+        engine: The heap engine; the meter is its only user.
+        resident: Reads resident memory, or ``None`` to leave it out.
+        clock: Seconds; injected by tests.
+
+    Attributes:
+        measuring_seconds: Time spent opening, closing and reading windows so far.
+    """
+
+    def __init__(
+        self, engine: HeapEngine, resident: ResidentReader | None = None, clock: Clock = time.perf_counter
+    ) -> None:
+        self.engine = engine
+        self.resident = resident
+        self.measuring_seconds = 0.0
+        self._clock = clock
+        self._open: list[HeapWindow] = []
+
+    def open_heap(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
+        """Open a heap window; one that the engine refuses closes with the reason.
+
+        Args:
+            request: What to measure.
+            collect: Collect garbage before the window opens and before it closes.
+        """
+        begun = self._clock()
+        window = HeapWindow(self, request, collect)
+        if collect:
+            gc.collect()
+        self._start(window)
+        self._open.append(window)
+        self.measuring_seconds += self._clock() - begun
+        return window
+
+    def open_resident(self) -> ResidentWindow | None:
+        """Open a window over resident memory, or give ``None`` where it is not read."""
+        if self.resident is None:
+            return None
+        begun = self._clock()
+        window = self.resident.open()
+        self.measuring_seconds += self._clock() - begun
+        return window
+
+    @contextmanager
+    def interrupted(self, reason: str) -> Iterator[None]:
+        """End every open heap window for good and unhook the engine while the block runs.
+
+        Somebody is taking timings: an open window would cost up to 45 % of them. The windows ended here answer
+        with ``reason`` when they are closed, unless :meth:`HeapWindow.substitute` gave them a better reading.
+        """
+        for window in reversed(self._open):
+            if window._window is not None:
+                window._window.close()
+                window._window = None
+                window._reading = HeapReading(None, unmeasured=reason)
+        self.engine.stand_aside()
+        try:
+            yield
+        finally:
+            self.engine.stand_by()
+
+    def _start(self, window: HeapWindow) -> None:
+        if self._open and not self.engine.capabilities.nests and self._open[-1]._window is not None:
+            window._reading = HeapReading(
+                None,
+                unmeasured=f"the {self.engine.name} engine cannot open a window inside another of its own",
+            )
+            return
+        try:
+            window._window = self.engine.open(window.request)
+        except WindowRefused as refusal:
+            window._reading = HeapReading(None, unmeasured=refusal.problem)
+
+    def _close(self, window: HeapWindow) -> HeapReading:
+        begun = self._clock()
+        while self._open and self._open[-1] is not window:  # left open by an exception: they end with their parent
+            self._end(self._open[-1])
+        reading = self._end(window)
+        self.measuring_seconds += self._clock() - begun
+        return reading
+
+    def _end(self, window: HeapWindow) -> HeapReading:
+        if self._open and self._open[-1] is window:
+            self._open.pop()
+        if window._window is not None:
+            if window.collect:
+                gc.collect()
+            reading = window._window.close()
+            window._window = None
+            if window._reading is None:
+                window._reading = reading
+        assert window._reading is not None  # either the engine refused, or it has just answered
+        return window._reading

@@ -1,0 +1,51 @@
+"""Everything measured about one attempt at one test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .limit import Verdict
+from .site import AllocationSite
+from .usage import Phase, PhaseUsage
+
+
+@dataclass(frozen=True, slots=True)
+class TestRecord:
+    """One attempt at one test; a rerun makes another record of the same node id.
+
+    Attributes:
+        nodeid: pytest's node id.
+        outcome: pytest's outcome of the attempt: ``passed``, ``failed``, ``error``, ``skipped``, ``xfailed``,
+            ``xpassed``, ``rerun``, or ``unfinished`` if the run ended inside it.
+        worker: pytest-xdist's worker (``gw0``), or ``None`` without it.
+        phases: What each phase that ran has used.
+        sites: Call stacks live at the peak of the call, largest first.
+        verdicts: Each limit that bound this attempt.
+    """
+
+    __test__ = False  # pytest collects classes named Test*
+
+    nodeid: str
+    outcome: str
+    worker: str | None = None
+    phases: Mapping[Phase, PhaseUsage] = field(default_factory=dict)
+    sites: tuple[AllocationSite, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all phases."""
+        return sum(phase.seconds for phase in self.phases.values())
+
+    @property
+    def growth(self) -> int | None:
+        """Resident bytes gained from the start of the first phase to the end of the last, in bytes."""
+        resident = [phase.resident for phase in self.phases.values() if phase.resident is not None]
+        return resident[-1].end - resident[0].start if resident else None
+
+    @property
+    def peak(self) -> int | None:
+        """Heap peak of the call in bytes, or ``None``."""
+        call = self.phases.get("call")
+        return call.heap.peak if call is not None and call.heap is not None else None

@@ -1,0 +1,67 @@
+"""All records of one session, with the environment they were made in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .record import TestRecord
+from .usage import Detail, Granularity
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """Which heap engine measured, and why the ones before it in line did not.
+
+    Attributes:
+        name: ``native``, ``memray``, ``tracemalloc`` or ``none``.
+        refused: Pairs of an engine's name and the reason it could not be used.
+    """
+
+    name: str
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where and how a run was measured.
+
+    Attributes:
+        engine: The heap engine and the reasons behind the choice.
+        granularity: What counted as an allocation.
+        detail: How much attribution was made.
+        resident: ``exact``, ``sampled`` or ``off``.
+        python: Version of the interpreter.
+        implementation: Its name.
+        platform: Operating system and machine.
+        commit: Revision of the project under test, or ``None`` outside a repository.
+        version: Version of pytest-memory.
+        started: When the session began, as ISO 8601 in UTC.
+    """
+
+    engine: EngineChoice
+    granularity: Granularity
+    detail: Detail
+    resident: str
+    python: str
+    implementation: str
+    platform: str
+    commit: str | None
+    version: str
+    started: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole session.
+
+    Attributes:
+        environment: How it was measured.
+        records: One per attempt, in the order in which the attempts ended.
+        measuring_seconds: Time spent opening, closing and reading windows, over all processes.
+        notes: Sentences for the reader on what was not measured, and why.
+    """
+
+    environment: Environment
+    records: tuple[TestRecord, ...]
+    measuring_seconds: float = 0.0
+    notes: tuple[str, ...] = ()

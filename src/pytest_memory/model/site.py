@@ -1,0 +1,47 @@
+"""Call stacks, and what was allocated by each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StackFrame:
+    """One frame of a call stack.
+
+    Attributes:
+        function: Name of the function; inside a comprehension or lambda that of the enclosing function.
+        filename: Path of the source file as the interpreter knows it.
+        lineno: Line that was running, from 1.
+    """
+
+    function: str
+    filename: str
+    lineno: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A call stack, most recent call first: what the ``filter_fn`` of ``limit_leaks`` receives."""
+
+    frames: tuple[StackFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationSite:
+    """One call stack that allocated.
+
+    Attributes:
+        bytes: Bytes of this stack that were live at the window's peak (or, among leaks, at its end).
+        count: Number of allocations behind them; an estimate in ``sampled`` detail.
+        frames: Most recent call first.
+    """
+
+    bytes: int
+    count: int
+    frames: tuple[StackFrame, ...]
+
+    @property
+    def stack(self) -> Stack:
+        """The frames as the value that user code sees."""
+        return Stack(self.frames)

@@ -1,0 +1,73 @@
+"""What was measured over one window: heap, resident memory, and both over a phase of a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Phase = Literal["setup", "call", "teardown"]
+"""The three phases of a test, in the order in which they run."""
+
+Granularity = Literal["python", "malloc"]
+"""What counts as an allocation: every Python object (repeatable), or only what reaches malloc and mmap."""
+
+Detail = Literal["counters", "sampled", "stacks"]
+"""How much attribution is made: none, a sample of the call stacks, or every one."""
+
+PHASES: tuple[Phase, ...] = get_args(Phase)
+GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
+DETAILS: tuple[Detail, ...] = get_args(Detail)
+
+
+@dataclass(frozen=True, slots=True)
+class HeapUsage:
+    """Heap memory over one window; ``None`` where the engine cannot give a metric.
+
+    Attributes:
+        peak: High-water mark of the bytes allocated inside the window and still live.
+        allocated: Sum of all bytes allocated inside the window.
+        allocations: Number of allocation calls inside the window.
+        retained: Bytes allocated inside the window and still live at its end.
+    """
+
+    peak: int | None = None
+    allocated: int | None = None
+    allocations: int | None = None
+    retained: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentUsage:
+    """Resident set size of this process over one window, in bytes.
+
+    Attributes:
+        start: When the window opened.
+        end: When it closed.
+        peak: The kernel's own high-water mark inside the window; ``None`` where it cannot be had.
+    """
+
+    start: int
+    end: int
+    peak: int | None = None
+
+    @property
+    def growth(self) -> int:
+        """Bytes gained (or lost, if negative) over the window."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseUsage:
+    """Everything measured over one phase of one attempt at a test.
+
+    Attributes:
+        seconds: Wall time of the phase, our own share included.
+        heap: ``None`` if no heap window was open.
+        resident: ``None`` if resident memory was not read.
+        unmeasured: Why ``heap`` is ``None`` although it was wanted; empty if it was not.
+    """
+
+    seconds: float
+    heap: HeapUsage | None = None
+    resident: ResidentUsage | None = None
+    unmeasured: str = ""

@@ -1,0 +1,1 @@
+"""Public version sweeps (uv)."""

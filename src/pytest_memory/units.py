@@ -1,0 +1,150 @@
+"""The only place that parses and formats sizes, counts and percentages.
+
+Sizes have two dialects. *Limits* follow pytest-memray: ``B KB MB GB TB PB`` and ``KiB … PiB`` in any case, both
+1024. *Benchmarks* follow pytest-benchmem: exactly ``B KiB MiB GiB``, or a bare number of bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from .errors import InvalidSize
+
+KIB = 1024
+MIB = 1024**2
+GIB = 1024**3
+
+_NUMBER_AND_UNIT = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[A-Za-zµ]*)\s*", re.ASCII)
+_LIMIT_UNITS = {"b": 1} | {
+    f"{prefix}{infix}b": 1024**power for power, prefix in enumerate("kmgtp", 1) for infix in ("", "i")
+}
+_BENCHMARK_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
+_LARGEST_SIZE = 2**63 - 1
+
+
+def parse_limit_size(value: object, *, subject: str = "size") -> int:
+    """Read a size in the dialect of limits.
+
+    Args:
+        value: An ``int`` of bytes, or text such as ``"24 MB"`` or ``"1.5GiB"``; KB and KiB are both 1024 bytes.
+        subject: What the value is, for the message.
+
+    Returns:
+        Whole bytes.
+
+    Raises:
+        InvalidSize: Anything else: no unit, an unknown unit, a negative or non-finite number, a bool.
+    """
+    advice = "write a number and a unit, like '24 MB' or '512 KiB'"
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise InvalidSize(f"invalid {subject} {value!r}: expected text or a whole number of bytes", advice)
+    if isinstance(value, int):
+        if not 0 <= value <= _LARGEST_SIZE:
+            raise InvalidSize(f"invalid {subject} {value!r}: out of range", advice)
+        return value
+    match = _NUMBER_AND_UNIT.fullmatch(value)
+    if match is None:
+        raise InvalidSize(f"invalid {subject} {value!r}", advice)
+    unit = match["unit"]
+    if not unit:
+        raise InvalidSize(f"invalid {subject} {value!r}: the unit is missing", advice)
+    if unit.lower() not in _LIMIT_UNITS:
+        raise InvalidSize(f"invalid {subject} {value!r}: unknown unit {unit!r}", advice)
+    size = int(float(match["number"]) * _LIMIT_UNITS[unit.lower()])
+    if size > _LARGEST_SIZE:
+        raise InvalidSize(f"invalid {subject} {value!r}: out of range", advice)
+    return size
+
+
+def parse_benchmark_size(value: object, *, subject: str = "size") -> float:
+    """Read a size in the dialect of benchmarks.
+
+    Args:
+        value: Bytes as a number, or text: a number with an optional unit, exactly ``B KiB MiB GiB``.
+        subject: What the value is, for the message.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        InvalidSize: A bool, a negative or non-finite number, an unknown unit, other text.
+    """
+    if isinstance(value, str):
+        match = _NUMBER_AND_UNIT.fullmatch(value)
+        if match is None:
+            raise InvalidSize(f"{subject}: {value!r} is not a number with an optional unit (B, KiB, MiB, GiB)")
+        unit = match["unit"] or "B"
+        if unit not in _BENCHMARK_UNITS:
+            raise InvalidSize(f"{subject}: unknown unit {unit!r} in {value!r}", "use B, KiB, MiB or GiB")
+        return _number(float(match["number"]) * _BENCHMARK_UNITS[unit], value, subject)
+    return _number(value, value, subject)
+
+
+def parse_benchmark_count(value: object, *, subject: str = "count") -> float:
+    """Read a number of allocations: a number, or text with a number and nothing else.
+
+    Raises:
+        InvalidSize: A bool, a negative or non-finite number, a unit, other text.
+    """
+    if isinstance(value, str):
+        match = _NUMBER_AND_UNIT.fullmatch(value)
+        if match is None:
+            raise InvalidSize(f"{subject}: {value!r} is not a number")
+        if match["unit"]:
+            raise InvalidSize(f"{subject}: {value!r} has a unit, and a count takes no unit")
+        return _number(float(match["number"]), value, subject)
+    return _number(value, value, subject)
+
+
+def _number(number: object, written: object, subject: str) -> float:
+    if isinstance(number, bool):
+        raise InvalidSize(f"{subject}: expected a number or a string, not a bool ({written!r})")
+    if not isinstance(number, (int, float)):
+        raise InvalidSize(f"{subject}: expected a number or a string, got {written!r}")
+    if not math.isfinite(number) or number < 0:
+        raise InvalidSize(f"{subject}: expected a finite, non-negative number, got {written!r}")
+    return number
+
+
+def format_size(size: float) -> str:
+    """Bytes as pytest-memray shows them: one decimal and a binary unit, ``24.4MiB``, ``512.0B``."""
+    magnitude = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(magnitude) < 1024:
+            return f"{magnitude:.1f}{unit}"
+        magnitude /= 1024
+    return f"{magnitude:.1f}PiB"
+
+
+def human_bytes(n: float) -> str:
+    """Bytes as pytest-benchmem shows them: three significant digits and a space, ``4.1 MiB``, ``932 B``.
+
+    Args:
+        n: Bytes; may be negative.
+
+    Returns:
+        The number divided by 1024 until it is below 1024 (TiB at the most), without trailing zeros.
+    """
+    magnitude = float(n)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(magnitude) < 1024 or unit == "TiB":
+            break
+        magnitude /= 1024
+    if unit == "B" or abs(magnitude) >= 1000:
+        return f"{magnitude:.0f} {unit}"
+    return f"{magnitude:.3g} {unit}"
+
+
+def format_count(count: float) -> str:
+    """A number of calls with thousands commas: ``33,929``."""
+    return f"{count:,.0f}"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration for people: ``0.21 s``, ``3.4 ms``, ``12 µs``."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s" if seconds < 100 else f"{seconds:.0f} s"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.3g} ms"
+    return f"{seconds * 1e6:.3g} µs"
