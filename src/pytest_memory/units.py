@@ -20,6 +20,7 @@ _LIMIT_UNITS = {"b": 1} | {
     f"{prefix}{infix}b": 1024**power for power, prefix in enumerate("kmgtp", 1) for infix in ("", "i")
 }
 _BENCHMARK_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
+_DURATION_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _LARGEST_SIZE = 2**63 - 1
 
 
@@ -95,6 +96,24 @@ def parse_benchmark_count(value: object, *, subject: str = "count") -> float:
             raise InvalidSize(f"{subject}: {value!r} has a unit, and a count takes no unit")
         return _number(float(match["number"]), value, subject)
     return _number(value, value, subject)
+
+
+def parse_duration(text: str, *, subject: str = "time") -> float:
+    """Read a duration: a number with an optional unit, exactly ``s ms us µs ns``.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        InvalidSize: An unknown unit, a sign, an exponent, other text.
+    """
+    match = _NUMBER_AND_UNIT.fullmatch(text.replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}"))
+    if match is None:
+        raise InvalidSize(f"{subject}: {text!r} is not a number with an optional unit (s, ms, us, µs, ns)")
+    unit = match["unit"] or "s"
+    if unit not in _DURATION_UNITS:
+        raise InvalidSize(f"{subject}: unknown unit {unit!r} in {text!r}", "use s, ms, us, µs or ns")
+    return _number(float(match["number"]) * _DURATION_UNITS[unit], text, subject)
 
 
 def _number(number: object, written: object, subject: str) -> float:

@@ -1,5 +1,6 @@
 """Frozen values and nothing else: the words in which the rest of the package speaks."""
 
+from .benchmark import Measurement, MemoryResult
 from .limit import LIMIT_METRICS, Limit, LimitMetric, Outcome, Verdict
 from .record import TestRecord
 from .run import EngineChoice, Environment, Run
@@ -29,6 +30,8 @@ __all__ = [
     "HeapUsage",
     "Limit",
     "LimitMetric",
+    "Measurement",
+    "MemoryResult",
     "Outcome",
     "Phase",
     "PhaseUsage",
