@@ -1,1 +1,1 @@
-"""To be filled."""
+"""Formats on disk, each with a version and its history."""
