@@ -1,0 +1,93 @@
+"""Where the command line writes: closed pipes, streams that know only ASCII, and colour on terminals alone."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from typing import TextIO
+
+import typer
+
+_PLAIN = {
+    "—": "-",
+    "–": "-",
+    "→": "->",
+    "│": "|",
+    "•": "*",
+    "×": "x",
+    "±": "+/-",
+    "≤": "<=",
+    "≥": ">=",
+    "µ": "u",
+    "Δ": "d",
+    "…": "...",
+    "┄": "-",
+    "─": "-",
+}
+_HANDLER = "pytest_memory.plain"
+
+
+def prepare_streams() -> None:
+    """Let stdout and stderr replace what their encoding lacks: ``->`` for an arrow, ``?`` at the worst."""
+    codecs.register_error(_HANDLER, _plain_text)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors=_HANDLER)
+
+
+def emit(text: str) -> None:
+    """Write a result to stdout.
+
+    A reader that has gone (``| head``) silences stdout and nothing else: the exit code still tells of the gate.
+    """
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
+
+
+def complain(message: str) -> None:
+    """Write an error to stderr, in red if that is a terminal."""
+    _tell(message, typer.colors.RED)
+
+
+def remark(message: str) -> None:
+    """Write a note that is no error to stderr, in yellow if that is a terminal."""
+    _tell(message, typer.colors.YELLOW)
+
+
+def wants_colour(stream: TextIO | None = None) -> bool:
+    """Whether a stream (stdout by default) gets colours: a terminal, or ``FORCE_COLOR``; never with ``NO_COLOR``."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
+
+
+def silence_stdout() -> None:
+    """Send the rest of stdout nowhere, so that the flush at exit finds no closed pipe."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (lives as long as the process)
+
+
+def _tell(message: str, colour: str) -> None:
+    try:
+        text = typer.style(message, fg=colour) if wants_colour(sys.stderr) else message
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (lives as long as the process)
+
+
+def _plain_text(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(character, "?") for character in characters), error.end

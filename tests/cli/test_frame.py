@@ -1,0 +1,86 @@
+"""The frame around all commands: help, version, exit codes, streams."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pytest_memory import __version__
+from pytest_memory.cli import errors, registry
+from pytest_memory.cli.app import run
+from pytest_memory.errors import InvalidThreshold, UnreadableFile, UnwritableFile
+
+HEAVY = {"memray", "pandas", "plotly", "psutil", "pytest", "rich", "numpy"}
+
+
+def test_no_arguments_show_the_help(capsys):
+    """Typing the bare name helps instead of complaining."""
+    assert run([]) == 0
+    assert "Usage: pytest-memory [OPTIONS] COMMAND" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    """``--version`` names the package and its version."""
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"pytest-memory {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["--no-such-option"]])
+def test_wrong_usage_is_one_line_on_stderr_and_exit_code_2(arguments, capsys):
+    """A mistake in the arguments names the offending word and says where help is."""
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert arguments[0] in captured.err
+    assert "--help" in captured.err
+
+
+@pytest.mark.parametrize("entry", registry.COMMANDS, ids=lambda entry: entry.name)
+def test_the_list_of_commands_says_what_each_commands_docstring_says(entry):
+    """The registry's help line is the first line of the command's docstring."""
+    assert (entry.load().__doc__ or "").splitlines()[0] == entry.help
+
+
+def test_help_imports_no_command_and_no_heavy_library():
+    """``--help`` lists every command without importing one."""
+    code = (
+        "import sys\nfrom pytest_memory.cli.app import run\nassert run(['--help']) == 0\n"
+        "print('IMPORTED', *sorted(sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    shown, imported = out.split("IMPORTED")
+    modules = set(imported.split())
+    assert not {name.partition(".")[0] for name in modules} & HEAVY
+    for entry in registry.COMMANDS:
+        assert entry.name in shown
+        assert f"pytest_memory.cli.{entry.name}" not in modules
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.WrongUsage("a"), 2),
+        (errors.MissingExtra("plot", "plot", "plotly"), 2),
+        (InvalidThreshold("a"), 2),
+        (UnwritableFile("a"), 2),
+        (errors.CommandFailed("a"), 1),
+        (errors.GateTripped("a"), 1),
+        (UnreadableFile("a"), 1),
+        (PermissionError(13, "Permission denied", "x.json"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=repr,
+)
+def test_each_error_has_one_exit_code_and_one_line(error, code, capsys):
+    """0 ok; 1 a run could not be used or a gate tripped; 2 usage; 130 interrupted."""
+    assert errors.exit_code_of(error) == code
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_mistake_of_ours_keeps_its_traceback():
+    """An error nobody foresaw is not dressed up as the user's."""
+    with pytest.raises(ZeroDivisionError):
+        errors.exit_code_of(ZeroDivisionError())
