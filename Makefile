@@ -1,0 +1,98 @@
+# Needs git, make, a C compiler and a Python ≥ 3.10; everything else goes into .venv.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The first Python that is new enough and can make a virtual environment; `make PYTHON=...` overrules the search.
+PYTHON ?= $(shell scripts/find-python)
+NATIVE_SOURCES := $(wildcard src/pytest_memory/engines/native/*.[ch])
+INSTALLED := $(VENV)/.installed
+# Options for pytest: make test PYTEST_ARGS='-k limit -x'
+PYTEST_ARGS ?= -n 2
+CODE := src tests benchmarks setup.py
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+# --- environments: a stamp says which dependency groups are in .venv ---
+
+$(VENV)/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "no Python >= 3.10 with the venv module found; on Debian: apt-get install python3-venv python3-dev" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): $(VENV)/bin/python pyproject.toml setup.py $(NATIVE_SOURCES)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip -q --upgrade
+	$(PIP) install -q --upgrade 'pip>=25.1'
+	$(PIP) install -q -e .
+	@touch $@
+
+$(INSTALLED)-demo: $(INSTALLED)
+	$(PIP) install -q networkx
+	@touch $@
+
+$(INSTALLED)-%: $(INSTALLED)
+	$(PIP) install -q --group $*
+	@touch $@
+
+# --- the product ---
+
+.PHONY: demo
+demo: $(INSTALLED)-demo ## Measure networkx's own tests and show the report
+	$(BIN)/python -m pytest --memory -q -p no:cacheprovider --rootdir=$(VENV) --pyargs networkx.classes
+
+.PHONY: test
+test: $(INSTALLED)-test ## Run the whole suite (PYTEST_ARGS='-k limit')
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: smoke
+smoke: ## Run the quick half of the suite on every Python found here (3.10 to 3.14)
+	scripts/smoke
+
+.PHONY: check
+check: lint types floors warnings news docs ## Run every check that is not a test
+
+.PHONY: lint
+lint: $(INSTALLED)-check ## Look for mistakes and unformatted code
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+.PHONY: format
+format: $(INSTALLED)-check ## Format the code, and mend what can be mended
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+.PHONY: types
+types: $(INSTALLED)-check $(INSTALLED)-test ## Check the types
+	$(BIN)/mypy
+
+.PHONY: floors
+floors: $(INSTALLED)-check ## Check that a module imports only from floors below its own
+	$(BIN)/lint-imports
+
+.PHONY: warnings
+warnings: $(INSTALLED) ## Compile the C sources with every warning as an error
+	@for source in $(filter %.c,$(NATIVE_SOURCES)); do \
+		$(CC) -std=c11 -O2 -Wall -Wextra -Werror -fsyntax-only \
+			-isystem $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))') $$source || exit 1; \
+	done
+
+.PHONY: news
+news: $(INSTALLED)-check ## Check that the news fragments make a changelog
+	$(BIN)/towncrier build --draft --version next >/dev/null
+
+.PHONY: docs
+docs: $(INSTALLED)-docs ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure what the plugin costs, against a run without it
+	$(BIN)/python benchmarks/overhead.py
+
+.PHONY: clean
+clean: ## Remove the environments and everything that was built
+	rm -rf $(VENV) .venv-* build dist site wheelhouse .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src -name '*.so' -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
