@@ -1,1 +1,283 @@
-"""The pytest11 module."""
+"""The pytest11 module: declares everything, and registers the plugin proper only if it is wanted.
+
+An idle session (no option, ini key or marker of ours) loads this module alone, so it imports nothing but pytest.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+Kind = Literal["flag", "value", "optional", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One command-line flag and its ini twin.
+
+    Attributes:
+        flag: The flag as written, ``--memory-top``.
+        help: One sentence for ``--help``.
+        kind: ``flag`` takes no value, ``value`` one, ``optional`` may take one, ``list`` may be repeated.
+        metavar: Placeholder of the value.
+        const: What an ``optional`` flag means without its value.
+        engages: Using it makes the plugin load.
+        group: Heading in ``--help``.
+        ini: Names of the ini keys, the first in use wins; by default the flag's name with underscores.
+        late: A name so general that another plugin may own it: added after all others, and not if it is taken.
+        ini_help: What the ini key says where that is more than the flag does.
+        ini_type: Type of the ini key, if it is not what the kind suggests.
+    """
+
+    flag: str
+    help: str
+    kind: Kind = "value"
+    metavar: str | None = None
+    const: str | None = None
+    engages: bool = True
+    group: str = "memory"
+    ini: tuple[str, ...] = ()
+    late: bool = False
+    ini_help: str = ""
+    ini_type: Literal["bool", "string", "linelist"] | None = None
+    dest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        dest = self.flag.lstrip("-").replace("-", "_")
+        object.__setattr__(self, "dest", dest)
+        object.__setattr__(self, "ini", self.ini or (dest,))
+
+    def declare(self, group: Any) -> None:
+        """Add the flag; its default is always None, so that an ini value counts."""
+        keywords: dict[str, Any] = {"help": self.help, "dest": self.dest, "default": None}
+        if self.kind == "flag":
+            keywords["action"] = "store_true"
+        else:
+            keywords["metavar"] = self.metavar
+        if self.kind == "optional":
+            keywords.update(nargs="?", const=self.const)
+        if self.kind == "list":
+            keywords["action"] = "append"
+        group.addoption(self.flag, **keywords)
+
+    def declare_ini(self, parser: pytest.Parser) -> None:
+        """Add the ini keys; unset is None."""
+        by_kind = {"flag": "bool", "list": "linelist"}
+        kind: Any = self.ini_type or by_kind.get(self.kind, "string")
+        for name in self.ini:
+            parser.addini(name, self.ini_help or self.help, type=kind, default=None)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("--memory", "measure the memory of every test and report the top tests", kind="flag"),
+    Option(
+        "--memory-engine",
+        "heap engine: auto (the cheapest exact one that works), native, memray, tracemalloc, or none "
+        "(resident memory only)",
+        metavar="NAME",
+        engages=False,
+    ),
+    Option(
+        "--memory-granularity",
+        "what counts as an allocation: python (every object, repeatable) or malloc (what reaches malloc and mmap)",
+        metavar="KIND",
+        engages=False,
+    ),
+    Option(
+        "--memory-detail",
+        "how much attribution: counters, sampled (call stacks of a sample) or stacks (every call stack)",
+        metavar="KIND",
+        engages=False,
+    ),
+    Option("--memory-top", "how many tests the report shows (default: 10; 0: all)", metavar="N", engages=False),
+    Option(
+        "--memory-limit",
+        "default limit for the call of every test, such as 200MB",
+        metavar="SIZE",
+        ini_type="linelist",
+        ini_help="default limits: lines PATH-GLOB = SIZE matched against node ids (the last match wins), or a SIZE",
+    ),
+    Option(
+        "--memory-limit-metric",
+        "what a positional limit binds: heap (peak of the test's allocations), rss (resident memory of the "
+        "process), or auto (rss with --memlog alone, else heap)",
+        metavar="METRIC",
+        engages=False,
+    ),
+    Option(
+        "--memory-unmeasured",
+        "what a limit on something that could not be measured does: pass (default; counted in the summary) or fail",
+        metavar="ACTION",
+        engages=False,
+    ),
+    Option(
+        "--memory-resident",
+        "resident memory: exact (resets the kernel's high-water mark, and ru_maxrss with it), sampled or off",
+        metavar="MODE",
+        engages=False,
+    ),
+    Option("--memory-report", "write the run to PATH (.json); may be repeated", kind="list", metavar="PATH"),
+)
+
+MARKERS: dict[str, str] = {
+    "limit_memory": (
+        "limit_memory(limit, *, rss=None, allocated=None, allocations=None, retained=None, phase='call', "
+        "current_thread_only=False, collect=False): fail the test if it uses more memory than this, such as '24 MB'"
+    ),
+    "limit_leaks": (
+        "limit_leaks(location_limit, *, filter_fn=None, current_thread_only=False): fail the test if any call stack "
+        "leaks more memory than this, such as '1 MB'"
+    ),
+}
+
+#: Plugins whose flags we define too: their entry point's name, their module and their distribution.
+REPLACED = (
+    ("memray", "pytest_memray", "pytest-memray"),
+    ("memlog", "pytest_memlog", "pytest-memlog"),
+    ("benchmem", "pytest_benchmem", "pytest-benchmem"),
+)
+
+REPORT_KEY = "pytest_memory"
+"""Attribute of a test report under which its measurements travel."""
+
+SESSION_PLUGIN = "pytest-memory"
+"""Name under which the plugin proper is registered."""
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the flags and ini keys."""
+    refuse_replaced_plugins(pluginmanager)
+    for option in OPTIONS:
+        if not option.late:
+            option.declare(parser.getgroup(option.group))
+        option.declare_ini(parser)
+    parser.getgroup("memory").addoption(
+        "--no-memory",
+        action="store_const",
+        const=False,
+        dest="memory",
+        default=None,
+        help="do not measure every test, whatever the ini file says (limits of markers still hold)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, object, object]:
+    """Declare the flags with general names, now that everybody else has declared theirs."""
+    result = yield
+    for option in OPTIONS:
+        if option.late:
+            try:
+                option.declare(parser.getgroup(option.group))
+            except ValueError:
+                continue  # somebody else owns the name: theirs it stays
+    return result
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers; load the plugin if an option or ini key of ours is in use."""
+    for text in MARKERS.values():
+        config.addinivalue_line("markers", text)
+    config.pluginmanager.register(MarkerWatch(), f"{SESSION_PLUGIN}-markers")
+    if option_in_use(config):
+        load(config)
+    elif getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(WorkerWatch(config), f"{SESSION_PLUGIN}-workers")
+
+
+def option_in_use(config: pytest.Config) -> bool:
+    """Whether any flag or ini key of ours asks for the plugin."""
+    given = vars(config.option)
+    for option in OPTIONS:
+        if not option.engages:
+            continue
+        value = given.get(option.dest)
+        if value is None:
+            value = next((found for name in option.ini if (found := config.getini(name)) is not None), None)
+        if value:
+            return True
+    return False
+
+
+def load(config: pytest.Config) -> None:
+    """Register the plugin proper, once."""
+    if not config.pluginmanager.has_plugin(SESSION_PLUGIN):
+        from pytest_memory.plugin import register
+
+        register(config)
+
+
+def refuse_replaced_plugins(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Stop if a plugin that we replace would be loaded too: both define the same flags.
+
+    Raises:
+        pytest.UsageError: It is installed and not blocked.
+    """
+    autoload = "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in os.environ
+    for name, module, distribution in REPLACED:
+        loaded = pluginmanager.has_plugin(name)
+        if pluginmanager.is_blocked(name) or not (loaded or autoload):
+            continue
+        if loaded or importlib.util.find_spec(module) is not None:
+            raise pytest.UsageError(
+                f"pytest-memory replaces {distribution} and defines the same flags, so the two cannot be loaded "
+                f"together: uninstall {distribution}, or block one with '-p no:{name}' or '-p no:memory'"
+            )
+
+
+class MarkerWatch:
+    """Loads the plugin when a marker of ours turns up in a session that did not ask for anything else.
+
+    Markers work without any flag; a session without them pays a look at each node's own markers.
+    """
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Look at the markers of every item and of its parents, each node once."""
+        seen: set[pytest.Collector] = set()
+        for item in items:
+            if self._marked(item) or any(self._marked(node) for node in self._new_parents(item, seen)):
+                load(config)
+                check: Any = config.pluginmanager.get_plugin(f"{SESSION_PLUGIN}-marker-check")
+                check.pytest_collection_modifyitems(items)  # registered too late for this call of the hook
+                return
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Catch a marker that a fixture added while the test was being set up."""
+        if not self._marked(item) or item.config.pluginmanager.has_plugin(SESSION_PLUGIN):
+            return (yield)
+        load(item.config)
+        session: Any = item.config.pluginmanager.get_plugin(SESSION_PLUGIN)
+        return (yield from session.phases.pytest_runtest_call(item))
+
+    @staticmethod
+    def _marked(node: pytest.Collector | pytest.Item) -> bool:
+        return any(mark.name in MARKERS for mark in node.own_markers)
+
+    @staticmethod
+    def _new_parents(item: pytest.Item, seen: set[pytest.Collector]) -> Iterable[pytest.Collector]:
+        parent = item.parent
+        while parent is not None and parent not in seen:
+            seen.add(parent)
+            yield parent
+            parent = parent.parent
+
+
+class WorkerWatch:
+    """Loads the plugin in the controller of pytest-xdist, which sees no markers, when a worker sends measurements."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Load at the first report that carries something, and hand that report over."""
+        if hasattr(report, REPORT_KEY) and not self._config.pluginmanager.has_plugin(SESSION_PLUGIN):
+            load(self._config)
+            session: Any = self._config.pluginmanager.get_plugin(SESSION_PLUGIN)
+            session.collector.pytest_runtest_logreport(report)

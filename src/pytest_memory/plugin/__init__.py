@@ -1,1 +1,58 @@
-"""To be filled."""
+"""The plugin proper: loaded by :mod:`pytest_memory.entry` when something of ours is wanted."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_memory.engines.choose import choose_engine
+from pytest_memory.entry import SESSION_PLUGIN
+from pytest_memory.errors import PytestMemoryError
+from pytest_memory.instruments.resident import resident_reader
+from pytest_memory.meter import Meter
+from pytest_memory.plugin.markers import MarkerCheck
+from pytest_memory.plugin.phases import InnermostHooks
+from pytest_memory.plugin.session import SESSION, MemorySession
+from pytest_memory.plugin.settings import Settings, read_settings
+from pytest_memory.plugin.terminal import TerminalReport
+from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd, is_controller, is_worker
+
+
+def register(config: pytest.Config) -> None:
+    """Register everything that this session needs.
+
+    Raises:
+        pytest.UsageError: A flag or ini key that cannot be used.
+    """
+    try:
+        settings = read_settings(config)
+        session = _make_session(config, settings)
+    except PytestMemoryError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[SESSION] = session
+    manager = config.pluginmanager
+    manager.register(session, SESSION_PLUGIN)
+    if session.phases is not None:
+        manager.register(session.phases, f"{SESSION_PLUGIN}-phases")
+        manager.register(InnermostHooks(session.phases), f"{SESSION_PLUGIN}-innermost")
+        manager.register(MarkerCheck(settings, worker=is_worker(config)), f"{SESSION_PLUGIN}-marker-check")
+    if is_worker(config):
+        manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
+        return
+    manager.register(session.collector, f"{SESSION_PLUGIN}-collector")
+    manager.register(TerminalReport(config, session), f"{SESSION_PLUGIN}-terminal")
+    if is_controller(config):
+        manager.register(ControllerEnd(session), f"{SESSION_PLUGIN}-controller")
+
+
+def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
+    engine, choice = choose_engine(settings.engine)
+    reader, resident_note = resident_reader(settings.resident)
+    session = MemorySession(
+        settings,
+        choice=choice,
+        meter=None if is_controller(config) else Meter(engine, reader),
+        junit=bool(getattr(config.option, "xmlpath", None)),
+        rootpath=config.rootpath,
+    )
+    session.note(resident_note)
+    return session

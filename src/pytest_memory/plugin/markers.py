@@ -1,0 +1,131 @@
+"""From ``limit_memory`` markers to limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+
+from pytest_memory.errors import InvalidLimit, InvalidSize, PytestMemoryError
+from pytest_memory.model import PHASES, Limit, LimitMetric, Phase
+from pytest_memory.plugin.settings import Settings
+from pytest_memory.units import parse_limit_size
+
+
+def _parse_size(value: object, subject: str) -> int:
+    return parse_limit_size(value, subject=subject)
+
+
+def _parse_count(value: object, subject: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidSize(f"invalid {subject}: {value!r}", "write a whole number of allocations")
+    return value
+
+
+_POSITIONAL_NAMES = ("limit", "memory_limit", "memory")
+_BOUNDS: dict[str, Callable[[object, str], int]] = {
+    "rss": _parse_size,
+    "allocated": _parse_size,
+    "allocations": _parse_count,
+    "retained": _parse_size,
+}
+_SWITCHES = ("current_thread_only", "collect")
+
+
+class MarkerCheck:
+    """Reports every marker that cannot be understood before the first test runs.
+
+    In a worker of pytest-xdist, where a usage error would become an internal one, the test errors at its setup
+    instead.
+    """
+
+    def __init__(self, settings: Settings, *, worker: bool) -> None:
+        self._settings = settings
+        self._worker = worker
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Read the markers of all items.
+
+        Raises:
+            pytest.UsageError: Some cannot be understood; all of them are listed.
+        """
+        if self._worker:
+            return
+        problems: dict[str, str] = {}
+        for item in items:
+            try:
+                tuple(limit_memory_limits(item, self._settings.positional))
+            except PytestMemoryError as error:
+                problems.setdefault(str(error), item.nodeid)
+        if problems:
+            raise pytest.UsageError("\n".join(f"{nodeid}: {problem}" for problem, nodeid in problems.items()))
+
+
+def limit_memory_limits(item: pytest.Item, positional: str) -> Iterator[Limit]:
+    """The limits of every ``limit_memory`` marker that applies to a test, the closest first.
+
+    Args:
+        item: The test.
+        positional: The metric that a positional limit binds.
+
+    Raises:
+        InvalidLimit: A marker that cannot be understood.
+        InvalidSize: A size in one that cannot be parsed.
+    """
+    for mark in item.iter_markers("limit_memory"):
+        yield from parse_limit_memory(mark, positional)
+
+
+def parse_limit_memory(mark: pytest.Mark, positional: str) -> tuple[Limit, ...]:
+    """Read one marker ``limit_memory(limit, *, rss=, allocated=, allocations=, retained=, phase=, …)``.
+
+    Raises:
+        InvalidLimit: An unknown argument, no bound at all, two positional limits, an unknown phase.
+        InvalidSize: A size that cannot be parsed.
+    """
+    written = describe(mark)
+    arguments: dict[str, Any] = dict(mark.kwargs)
+    phase = arguments.pop("phase", "call")
+    if phase not in PHASES:
+        raise InvalidLimit(f"{written}: unknown phase {phase!r}", f"choose from {', '.join(PHASES)}")
+    switches = {name: _switch(arguments.pop(name, False), name, written) for name in _SWITCHES}
+    bounds = dict(_bounds(mark, arguments, positional, written))
+    if arguments:
+        names = ", ".join(repr(name) for name in arguments)
+        known = ", ".join(("limit", *_BOUNDS, "phase", *_SWITCHES))
+        raise InvalidLimit(f"{written}: unknown argument {names}", f"the arguments are {known}")
+    if not bounds:
+        raise InvalidLimit(f"{written} sets no limit", "write for example limit_memory('24 MB')")
+    return tuple(
+        Limit(metric, bound, phase=cast("Phase", phase), origin=written, **switches) for metric, bound in bounds.items()
+    )
+
+
+def describe(mark: pytest.Mark) -> str:
+    """The marker as somebody wrote it."""
+    arguments = [repr(value) for value in mark.args] + [f"{name}={value!r}" for name, value in mark.kwargs.items()]
+    return f"{mark.name}({', '.join(arguments)})"
+
+
+def _bounds(
+    mark: pytest.Mark, arguments: dict[str, Any], positional: str, written: str
+) -> Iterator[tuple[LimitMetric, int]]:
+    limits = list(mark.args) + [arguments.pop(name) for name in _POSITIONAL_NAMES if name in arguments]
+    if len(limits) > 1:
+        raise InvalidLimit(f"{written}: more than one positional limit", "write one, and name the others")
+    if limits:
+        yield cast("LimitMetric", positional), _parse_size(limits[0], f"limit in {written}")
+    for name, parse in _BOUNDS.items():
+        value = arguments.pop(name, None)
+        if value is not None:
+            if name == positional and limits:
+                raise InvalidLimit(f"{written}: two limits on {name}", "the positional one binds it already")
+            yield cast("LimitMetric", name), parse(value, f"{name} in {written}")
+
+
+def _switch(value: object, name: str, written: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidLimit(f"{written}: {name}={value!r}", f"write {name}=True or leave it out")
+    return value

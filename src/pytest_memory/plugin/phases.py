@@ -1,0 +1,281 @@
+"""The hook wrappers around the phases of a test: where measuring begins and ends, and where limits are judged.
+
+Setup and teardown are measured by outermost wrappers, so that fixtures are seen. In the call, resident memory is
+read by the outermost wrapper, and the heap window is opened by the innermost one: of ``pytest_pyfunc_call`` where
+that hook fires, else of ``pytest_runtest_call``. A broken limit is raised inside the phase that broke it, so
+that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by themselves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pytest
+
+from pytest_memory.engines.base import HeapReading
+from pytest_memory.entry import REPORT_KEY
+from pytest_memory.meter import HeapWindow, Meter
+from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
+from pytest_memory.plugin.plan import Plan, make_plan
+from pytest_memory.plugin.settings import Settings
+from pytest_memory.plugin.transport import FinishedPhase, Showcase, encode_phase, junit_properties
+from pytest_memory.policy.limits import explain, judge
+
+
+class MemoryLimitExceeded(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
+    """A test used more memory than a limit allows; shown without a traceback."""
+
+    __module__ = "builtins"  # pytest prints this name in front of the message, as it does for its own exceptions
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, pytrace=False)
+
+
+class PhaseObserver(Protocol):
+    """Somebody who follows the session phase by phase, such as the flight recorder."""
+
+    def phase_began(self, item: pytest.Item, phase: Phase) -> None:
+        """A phase begins; called before anything is measured."""
+        ...
+
+    def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
+        """A phase has ended, whatever way, and was measured as far as it was planned."""
+        ...
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The attempt at a test that is running now.
+
+    Attributes:
+        item: The test.
+        plan: What is measured of it.
+        markers: How many markers it had when the plan was made; one added later makes a new plan.
+        reading: What the heap window of the running phase said.
+        window: That window, while it is open.
+        finished: Phases that ended and whose report has not been made yet.
+    """
+
+    item: pytest.Item
+    plan: Plan
+    markers: int
+    reading: HeapReading | None = None
+    window: HeapWindow | None = None
+    finished: dict[str, FinishedPhase] = field(default_factory=dict)
+
+
+class PhaseHooks:
+    """Measures and judges each phase of each test in this process.
+
+    Args:
+        settings: The session's.
+        meter: Measures.
+        observers: Told of the beginning and end of each phase.
+        showcase: Keeps the call stacks of the tests that the report shows.
+        junit: Put the numbers into the properties that the JUnit report shows.
+
+    Attributes:
+        attempt: The attempt at a test that is running now.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        meter: Meter,
+        observers: Sequence[PhaseObserver],
+        showcase: Showcase,
+        *,
+        junit: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._meter = meter
+        self._observers = observers
+        self._showcase = showcase
+        self._junit = junit
+        self.attempt: Attempt | None = None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Measure the setup, all fixtures included."""
+        self.attempt = self._begin(item)
+        return (yield from self._phase(item, "setup"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Read resident memory around the call and judge it; the heap is measured further in."""
+        return (yield from self._phase(item, "call"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Measure the teardown."""
+        return (yield from self._phase(item, "teardown"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Let what was measured travel on the phase's own report.
+
+        Subtests make reports in the middle of the call: none of them is the phase's own, which has not ended then.
+        """
+        attempt = self.attempt
+        finished = attempt.finished.pop(call.when, None) if attempt is not None and attempt.item is item else None
+        if finished is not None and self._junit:
+            self._replace_properties(item, finished)
+        report = yield
+        if finished is not None:
+            setattr(report, REPORT_KEY, encode_phase(finished))
+            if report.failed:
+                report.sections.extend(finished.sections)
+        return report
+
+    def call_window(self) -> HeapWindow | None:
+        """The heap window of the running call, or None if none is open."""
+        return self.attempt.window if self.attempt is not None else None
+
+    def open_call_window(self, item: pytest.Item) -> HeapWindow | None:
+        """Open the heap window of a call, or open it anew if a wrapper further out opened it too early."""
+        attempt = self.attempt
+        if attempt is None or attempt.item is not item or "call" not in attempt.plan.heap:
+            return None
+        if attempt.window is not None:
+            attempt.window.close()
+        self._open_heap(attempt, "call")
+        return attempt.window
+
+    def close_call_window(self, window: HeapWindow | None) -> None:
+        """Close it, keeping what it says for the end of the phase."""
+        if window is None:
+            return
+        reading = window.close()
+        attempt = self.attempt
+        if attempt is not None and attempt.window is window:
+            attempt.window, attempt.reading = None, reading
+
+    def _begin(self, item: pytest.Item) -> Attempt:
+        return Attempt(item, self._plan(item), markers=len(item.own_markers))
+
+    def _plan(self, item: pytest.Item) -> Plan:
+        return make_plan(item, self._settings, self._meter.engine.capabilities)
+
+    def _current(self, item: pytest.Item) -> Attempt:
+        attempt = self.attempt
+        if attempt is None or attempt.item is not item:  # another plugin's protocol may skip phases
+            attempt = self.attempt = self._begin(item)
+        elif attempt.markers != len(item.own_markers):
+            attempt.plan, attempt.markers = self._plan(item), len(item.own_markers)
+        return attempt
+
+    def _phase(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
+        attempt = self._current(item)
+        if attempt.plan.problem and phase != "teardown":
+            raise MemoryLimitExceeded(attempt.plan.problem)
+        if not attempt.plan.measures and not self._observers:
+            return (yield)
+        for observer in self._observers:
+            observer.phase_began(item, phase)
+        resident = self._meter.open_resident() if attempt.plan.resident else None
+        attempt.reading = None
+        if phase != "call":
+            self._open_heap(attempt, phase)
+        began = time.perf_counter()
+        try:
+            result = yield
+        finally:
+            if attempt.window is not None:
+                self.close_call_window(attempt.window)
+            seconds = time.perf_counter() - began
+            usage = PhaseUsage(
+                seconds=seconds,
+                heap=attempt.reading.usage if attempt.reading is not None else None,
+                resident=resident.close() if resident is not None else None,
+                unmeasured=self._unmeasured(attempt, phase),
+            )
+            for observer in self._observers:
+                observer.phase_ended(item, phase, usage)
+            self._finish(attempt, phase, usage)
+        self._raise_broken(attempt.finished[phase].verdicts)
+        return result
+
+    def _open_heap(self, attempt: Attempt, phase: Phase) -> None:
+        request = attempt.plan.heap.get(phase)
+        if request is not None:
+            attempt.window = self._meter.open_heap(request, collect=phase in attempt.plan.collect)
+
+    @staticmethod
+    def _unmeasured(attempt: Attempt, phase: Phase) -> str:
+        if phase not in attempt.plan.heap:
+            return ""
+        if attempt.reading is None:
+            return "this kind of test passes through no hook in which it could be measured"
+        return attempt.reading.unmeasured
+
+    def _finish(self, attempt: Attempt, phase: Phase, usage: PhaseUsage) -> None:
+        sites = attempt.reading.sites if attempt.reading is not None else ()
+        verdicts = tuple(judge(limit, usage, sites) for limit in attempt.plan.limits if limit.phase == phase)
+        finished = FinishedPhase(
+            nodeid=attempt.item.nodeid,
+            phase=phase,
+            usage=usage,
+            sites=sites,
+            verdicts=verdicts,
+            sections=self._sections(verdicts),
+        )
+        attempt.finished[phase] = finished
+        self._showcase.consider(finished)
+
+    def _sections(self, verdicts: Sequence[Verdict]) -> tuple[tuple[str, str], ...]:
+        sites: tuple[AllocationSite, ...] = next((verdict.sites for verdict in verdicts if verdict.sites), ())
+        if not sites or self._settings.verbosity < 0:
+            return ()
+        from pytest_memory.report.failures import allocations_section
+
+        return (allocations_section(sites, self._settings.verbosity),)
+
+    def _raise_broken(self, verdicts: Sequence[Verdict]) -> None:
+        broken = [explain(verdict, self._settings.granularity) for verdict in verdicts if verdict.outcome == "exceeded"]
+        if self._settings.unmeasured_fails:
+            broken += [
+                f"{verdict.limit.origin} could not be judged: {verdict.reason}"
+                for verdict in verdicts
+                if verdict.outcome == "not judged"
+            ]
+        if broken:
+            raise MemoryLimitExceeded("\n".join(broken))
+
+    def _replace_properties(self, item: pytest.Item, finished: FinishedPhase) -> None:
+        """Show this attempt's numbers in JUnit's properties, and not those of an attempt before it."""
+        properties = junit_properties(finished)
+        names = {name for name, _ in properties}
+        item.user_properties[:] = [pair for pair in item.user_properties if pair[0] not in names] + properties
+
+
+class InnermostHooks:
+    """Opens and closes the heap window of the call, as close to the test's own code as pytest allows."""
+
+    def __init__(self, phases: PhaseHooks) -> None:
+        self._phases = phases
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """The window of those kinds of test for which ``pytest_pyfunc_call`` does not fire."""
+        if type(item).runtest is pytest.Function.runtest:
+            return (yield)
+        window = self._phases.open_call_window(item)
+        try:
+            return (yield)
+        finally:
+            if self._phases.call_window() is window:  # pytest_pyfunc_call fired after all: its window was the one
+                self._phases.close_call_window(window)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """The window of a test function."""
+        window = self._phases.open_call_window(pyfuncitem)
+        try:
+            return (yield)
+        finally:
+            self._phases.close_call_window(window)

@@ -1,0 +1,137 @@
+"""The state of one session: settings, meter, records and notes; registered with pytest and kept in its stash."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pytest_memory
+from pytest_memory.meter import Meter
+from pytest_memory.model import EngineChoice, Environment, Run
+from pytest_memory.plugin.collector import Collector
+from pytest_memory.plugin.phases import PhaseHooks, PhaseObserver
+from pytest_memory.plugin.settings import Settings
+from pytest_memory.plugin.transport import Showcase
+
+SESSION: pytest.StashKey[MemorySession] = pytest.StashKey()
+"""Where the session is found in ``config.stash`` while the plugin is loaded."""
+
+
+class MemorySession:
+    """Everything this process knows about the memory of the session.
+
+    Attributes:
+        settings: What to do.
+        meter: Measures; ``None`` in a controller of pytest-xdist, which runs no test.
+        choice: The heap engine, and why those before it were refused.
+        phases: Measures each phase of each test; ``None`` where ``meter`` is.
+        collector: Makes the records.
+        showcase: Keeps whole call stacks for the report.
+        observers: Told of each phase; to be added to before the first test runs.
+        notes: Sentences for the reader on what was not measured, and why.
+        measuring_seconds: Time spent measuring in workers that have ended.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        choice: EngineChoice,
+        meter: Meter | None,
+        junit: bool = False,
+        rootpath: Path | None = None,
+    ) -> None:
+        self.settings = settings
+        self.meter = meter
+        self.choice = choice
+        self.observers: list[PhaseObserver] = []
+        self.collector = Collector()
+        self.showcase = Showcase(settings.top)
+        self.notes: list[str] = []
+        self.measuring_seconds = 0.0
+        self.rootpath = rootpath
+        self.phases = (
+            PhaseHooks(settings, meter, self.observers, self.showcase, junit=junit) if meter is not None else None
+        )
+        self._started = datetime.datetime.now(datetime.timezone.utc)
+
+    def note(self, sentence: str) -> None:
+        """Tell the reader something once."""
+        if sentence and sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def handover(self) -> dict[str, Any]:
+        """What a worker hands to its controller when it ends, as plain JSON types."""
+        from pytest_memory.plugin.transport import encode_showcase
+
+        return {
+            "engine": self.choice.name,
+            "refused": [list(pair) for pair in self.choice.refused],
+            "measuring_seconds": self.total_measuring_seconds(),
+            "notes": self.all_notes(),
+            "sites": encode_showcase(self.showcase.sites()),
+        }
+
+    def receive(self, worker: str, handed: Mapping[str, Any]) -> None:
+        """Take what a worker handed over."""
+        from pytest_memory.plugin.transport import decode_showcase
+
+        self.choice = EngineChoice(handed["engine"], tuple((name, reason) for name, reason in handed["refused"]))
+        self.measuring_seconds += handed["measuring_seconds"]
+        for sentence in handed["notes"]:
+            self.note(sentence)
+        self.collector.add_whole_sites(worker, decode_showcase(handed["sites"]))
+
+    def total_measuring_seconds(self) -> float:
+        """Time spent measuring, in all processes."""
+        return self.measuring_seconds + (self.meter.measuring_seconds if self.meter is not None else 0.0)
+
+    def all_notes(self) -> list[str]:
+        """The notes of this session and of its engine, each once."""
+        engine = self.meter.engine.notes() if self.meter is not None else ()
+        return list(dict.fromkeys((*self.notes, *engine)))
+
+    def run(self) -> Run:
+        """The run so far."""
+        self.collector.add_whole_sites(None, self.showcase.sites())
+        return Run(
+            environment=self.environment(),
+            records=self.collector.records(),
+            measuring_seconds=self.total_measuring_seconds(),
+            notes=tuple(self.all_notes()),
+        )
+
+    def environment(self) -> Environment:
+        """Where and how this session measures."""
+        settings = self.settings
+        reader = self.meter.resident if self.meter is not None else None
+        return Environment(
+            engine=self.choice,
+            granularity=settings.granularity,
+            detail=settings.detail,
+            resident=reader.mode if reader is not None else settings.resident,
+            python=platform.python_version(),
+            implementation=platform.python_implementation(),
+            platform=f"{sys.platform}-{platform.machine()}",
+            commit=_commit(self.rootpath) if settings.reports else None,
+            version=pytest_memory.__version__,
+            started=self._started.isoformat(timespec="seconds"),
+        )
+
+
+def _commit(folder: Path | None) -> str | None:
+    """The revision checked out in a folder, or None where there is none."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

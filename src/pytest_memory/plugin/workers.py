@@ -1,0 +1,48 @@
+"""Under pytest-xdist: what workers hand to the controller, once, when they end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_memory.entry import REPORT_KEY
+from pytest_memory.plugin.session import MemorySession
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether this process only hands out tests to workers."""
+    return not is_worker(config) and getattr(config.option, "dist", "no") != "no"
+
+
+class WorkerEnd:
+    """In a worker: hands over what does not travel on reports."""
+
+    def __init__(self, config: pytest.Config, session: MemorySession) -> None:
+        self._config = config
+        self._session = session
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Leave it in the worker's output."""
+        output: dict[str, Any] = self._config.workeroutput  # type: ignore[attr-defined]  # pytest-xdist sets it
+        output[REPORT_KEY] = self._session.handover()
+
+
+class ControllerEnd:
+    """In the controller: receives it."""
+
+    def __init__(self, session: MemorySession) -> None:
+        self._session = session
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker has ended; one that crashed hands over nothing."""
+        handed = getattr(node, "workeroutput", {}).get(REPORT_KEY)
+        if handed is not None:
+            self._session.receive(node.gateway.id, handed)

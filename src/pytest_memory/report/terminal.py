@@ -1,0 +1,221 @@
+"""The ``memory`` section of the terminal summary, as lines of styled text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_memory.model import AllocationSite, PhaseUsage, Run, TestRecord
+from pytest_memory.report.frames import describe_frame, own_frame
+from pytest_memory.report.lines import Line, Span, Style, line, shorten_left
+from pytest_memory.units import MIB, format_count, format_seconds, human_bytes
+
+UNMEASURED = "—"
+_GAP = "  "
+_SITES_SHOWN = 3
+_TESTS_WITH_SITES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How much to show, and in how much room.
+
+    Attributes:
+        width: Columns of the terminal.
+        top: How many tests; 0 is all.
+        verbosity: pytest's: below 0 shorter, 1 longer, 2 everything.
+        roots: Folders of the project under test, whose frames are shown first.
+    """
+
+    width: int
+    top: int
+    verbosity: int = 0
+    roots: tuple[str, ...] = ()
+
+    @property
+    def tests(self) -> int | None:
+        """How many tests to list; None is all."""
+        if self.verbosity >= 2 or self.top == 0:
+            return None
+        return min(self.top, 3) if self.verbosity < 0 else self.top
+
+    @property
+    def tests_with_sites(self) -> int | None:
+        """For how many of them the allocation sites are shown; None is all."""
+        if self.verbosity < 0:
+            return 0
+        return _TESTS_WITH_SITES if self.verbosity == 0 else None
+
+
+def summary_lines(run: Run, layout: Layout) -> Iterator[Line]:
+    """The whole section below its heading."""
+    yield from _fill(_headline(run), layout.width)
+    yield from remark_lines(run, layout.width)
+    ranked = rank(run.records)
+    if not ranked:
+        return
+    yield line("")
+    shown = ranked[: layout.tests]
+    yield from _table(shown, layout)
+    if len(shown) < len(ranked):
+        rest = format_count(len(ranked) - len(shown))
+        yield line(Span(f"… and {rest} more; --memory-top=0 shows all", "dim"))
+
+
+def remark_lines(run: Run, width: int) -> Iterator[Line]:
+    """What was not measured or not judged, and why."""
+    for sentence in _remarks(run):
+        yield from _fill(sentence.split(" "), width, separator=" ", indent="  ", style="yellow")
+
+
+def rank(records: Iterable[TestRecord]) -> list[TestRecord]:
+    """Records with measurements, the highest heap peak of any phase first; where there is none, by resident growth."""
+    measured = [record for record in records if record.phases]
+    return sorted(measured, key=_weight, reverse=True)
+
+
+def _weight(record: TestRecord) -> tuple[int, int]:
+    peaks = [usage.heap.peak or 0 for usage in record.phases.values() if usage.heap is not None]
+    return max(peaks, default=0), record.growth or 0
+
+
+def _headline(run: Run) -> list[str]:
+    environment = run.environment
+    parts = [f"engine {environment.engine.name}"]
+    if environment.engine.name != "none":
+        counted = "Python objects" if environment.granularity == "python" else "malloc and mmap"
+        parts.append(f"counting {counted}")
+        parts.append({"counters": "no sites", "sampled": "sampled sites", "stacks": "every site"}[environment.detail])
+    parts.append(f"rss {environment.resident}")
+    tests = len({(record.worker, record.nodeid) for record in run.records if record.phases})
+    parts.append(f"{format_count(tests)} test{'' if tests == 1 else 's'}")
+    total = sum(record.seconds for record in run.records)
+    share = f" of {format_seconds(total)}" if total > run.measuring_seconds else ""
+    parts.append(f"measuring took {format_seconds(run.measuring_seconds)}{share}")
+    return parts
+
+
+def _remarks(run: Run) -> Iterator[str]:
+    """What a reader must know before believing the numbers."""
+    for name, reason in run.environment.engine.refused:
+        yield f"the {name} engine was not used: {reason}"
+    yield from run.notes
+    unjudged = Counter(
+        verdict.reason for record in run.records for verdict in record.verdicts if verdict.outcome == "not judged"
+    )
+    for reason, count in unjudged.items():
+        yield f"{format_count(count)} limit{'s' if count > 1 else ''} not judged: {reason}"
+    unmeasured = Counter(
+        usage.unmeasured for record in run.records for usage in record.phases.values() if usage.unmeasured
+    )
+    for reason, count in unmeasured.items():
+        yield f"{format_count(count)} phase{'s' if count > 1 else ''} without heap numbers: {reason}"
+
+
+def _table(records: Sequence[TestRecord], layout: Layout) -> Iterator[Line]:
+    header = ("peak", "allocated", "allocs", "rss peak", "growth")
+    rows = [_cells(record) for record in records]
+    columns = [i for i in range(len(header)) if any(row[i] != UNMEASURED for row in rows)]
+    widths = {i: max(len(header[i]), *(len(row[i]) for row in rows)) for i in columns}
+    room = max(20, layout.width - sum(width + len(_GAP) for width in widths.values()))
+    yield line(Span(_GAP.join([*(header[i].rjust(widths[i]) for i in columns), "test"]), "bold"))
+    for position, (record, row) in enumerate(zip(records, rows, strict=True)):
+        cells = [row[i].rjust(widths[i]) for i in columns]
+        name = record.nodeid if record.worker is None else f"[{record.worker}] {record.nodeid}"
+        whole = layout.verbosity >= 1
+        yield line(
+            Span(cells[0] if cells else "", "cyan"),
+            _GAP.join(["", *cells[1:], name if whole else shorten_left(name, room)]),
+        )
+        yield from _details(record, layout, sites=_within(position, layout.tests_with_sites), indent=widths[columns[0]])
+
+
+def _within(position: int, count: int | None) -> bool:
+    return count is None or position < count
+
+
+def _cells(record: TestRecord) -> tuple[str, ...]:
+    call = record.phases.get("call") or next(iter(record.phases.values()))
+    heap = call.heap
+    peaks = [usage.resident.peak for usage in record.phases.values() if usage.resident is not None]
+    resident = max((peak for peak in peaks if peak is not None), default=None)
+    return (
+        _bytes(heap.peak if heap is not None else None),
+        _bytes(heap.allocated if heap is not None else None),
+        UNMEASURED if heap is None or heap.allocations is None else format_count(heap.allocations),
+        _mebibytes(resident),
+        _growth(record.growth),
+    )
+
+
+def _details(record: TestRecord, layout: Layout, *, sites: bool, indent: int) -> Iterator[Line]:
+    margin = " " * indent + _GAP
+    call = _peak(record.phases.get("call"))
+    for phase in ("setup", "teardown"):
+        peak = _peak(record.phases.get(phase))
+        if peak > call and (call or peak > MIB):
+            yield line(margin, Span(f"{phase} peaked at {human_bytes(peak)}", "yellow"))
+    if sites:
+        shown = record.sites if layout.verbosity >= 2 else _merge(record.sites, layout.roots)[:_SITES_SHOWN]
+        width = max((len(human_bytes(site.bytes)) for site in shown), default=0)
+        for site in shown:
+            yield _site_line(site, layout, margin, width)
+
+
+def _merge(sites: Sequence[AllocationSite], roots: tuple[str, ...]) -> list[AllocationSite]:
+    """Sites with the same frame of the reader's own become one line: they differ only further in."""
+    merged: dict[object, AllocationSite] = {}
+    for site in sites:
+        frame = own_frame(site.frames, roots)
+        before = merged.get(frame)
+        merged[frame] = (
+            site
+            if before is None
+            else AllocationSite(before.bytes + site.bytes, before.count + site.count, before.frames)
+        )
+    return sorted(merged.values(), key=lambda site: site.bytes, reverse=True)
+
+
+def _site_line(site: AllocationSite, layout: Layout, margin: str, width: int) -> Line:
+    frame = own_frame(site.frames, layout.roots)
+    function, where = describe_frame(frame, layout.roots) if frame is not None else ("<unknown>", "")
+    size = human_bytes(site.bytes).rjust(width)
+    room = layout.width - len(margin) - len(size) - len(function) - 2 * len(_GAP)
+    return line(margin, Span(size, "dim"), f"{_GAP}{function}{_GAP}", Span(shorten_left(where, max(room, 16)), "dim"))
+
+
+def _peak(usage: PhaseUsage | None) -> int:
+    return (usage.heap.peak or 0) if usage is not None and usage.heap is not None else 0
+
+
+def _bytes(size: int | None) -> str:
+    return UNMEASURED if size is None else human_bytes(size)
+
+
+def _mebibytes(size: int | None) -> str:
+    """Resident memory in MiB: the kernel counts it in batches of about 300 KiB, so less would be a false promise."""
+    if size is None:
+        return UNMEASURED
+    return f"{size / MIB:.0f} MiB" if abs(size) >= 100 * MIB else f"{size / MIB:.1f} MiB"
+
+
+def _growth(size: int | None) -> str:
+    if size is None:
+        return UNMEASURED
+    return "0" if abs(size) < 0.05 * MIB else f"{'+' if size > 0 else '−'}{_mebibytes(abs(size))}"
+
+
+def _fill(
+    parts: Sequence[str], width: int, *, separator: str = " · ", indent: str = "", style: Style = ""
+) -> Iterator[Line]:
+    """Parts joined into as few lines as fit."""
+    current = ""
+    for part in parts:
+        longer = f"{current}{separator}{part}" if current else part
+        if current and len(longer) > width - len(indent):
+            yield line(Span(current, style))
+            current = indent + part
+        else:
+            current = longer
+    yield line(Span(current, style))
