@@ -9,6 +9,7 @@
     │   └── InvalidLimit               an argument of a marker, or a line of a limit
     ├── EngineUnavailable (RuntimeError)   this heap engine cannot run here
     ├── WindowRefused (RuntimeError)       the engine runs here, but cannot measure now
+    ├── ToolUnavailable (RuntimeError)     a library or a program that an extra brings is not here
     └── StoreError
         ├── UnreadableFile (ValueError)    a stored file that cannot be read, or is not what it should be
         └── UnwritableFile (OSError)       a file that was asked for and cannot be written
@@ -56,6 +57,10 @@ class EngineUnavailable(PytestMemoryError, RuntimeError):
 
 class WindowRefused(PytestMemoryError, RuntimeError):
     """A heap engine that works here, but cannot open a window at this moment."""
+
+
+class ToolUnavailable(PytestMemoryError, RuntimeError):
+    """A library or a program that one of our extras brings, and that is not here."""
 
 
 class StoreError(PytestMemoryError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typer
 
 from pytest_memory.cli.streams import complain, silence_stdout
-from pytest_memory.errors import InvalidValue, PytestMemoryError, StoreError, UnwritableFile
+from pytest_memory.errors import InvalidValue, PytestMemoryError, StoreError, ToolUnavailable, UnwritableFile
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -62,7 +62,7 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, _ParserError):
         complain(_parser_message(error))
         return EXIT_USAGE
-    if isinstance(error, (WrongUsage, InvalidValue, UnwritableFile)):
+    if isinstance(error, (WrongUsage, InvalidValue, ToolUnavailable, UnwritableFile)):
         complain(str(error))
         return EXIT_USAGE
     if isinstance(error, (CommandFailed, StoreError, PytestMemoryError)):

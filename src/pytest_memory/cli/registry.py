@@ -30,4 +30,6 @@ class CommandEntry:
         return function
 
 
-COMMANDS: tuple[CommandEntry, ...] = ()
+COMMANDS: tuple[CommandEntry, ...] = (
+    CommandEntry("sweep", "Run a benchmark suite across several installed versions of a package."),
+)

@@ -1,1 +1,0 @@
-"""Public version sweeps (uv)."""
