@@ -1,0 +1,151 @@
+"""Whether two series differ, or only seem to; pure.
+
+The model is Go's benchstat: a series that repeats exactly is compared exactly; a noisy one by the rank test of Mann
+and Whitney, which assumes no distribution; where nothing can be said, nothing is.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import Literal
+
+from pytest_memory.stats import Summary
+
+Method = Literal["exact", "mann-whitney", "notches", "none"]
+
+_EXACT_WITHOUT_TIES = 50  # values a side; above, the normal approximation is good to three digits
+_EXACT_WITH_TIES = 10_000  # ways to deal the values to the two sides
+_SMALLEST_SUMMARY = 5  # rounds behind a median whose quartiles mean anything
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What can be said of the difference between two series.
+
+    Attributes:
+        method: How it was found out: ``exact`` (both repeat exactly), ``mann-whitney`` (values were kept),
+            ``notches`` (only medians and quartiles were), or ``none`` (too few values for either).
+        p: How likely so large a difference is if there is none; ``None`` where no test was made.
+        real: Whether the difference is real; ``None`` where that cannot be said.
+    """
+
+    method: Method
+    p: float | None
+    real: bool | None
+
+
+def weigh(base: Sequence[float], head: Sequence[float], *, alpha: float = 0.05, repeatable: bool = False) -> Evidence:
+    """Compare two series of values.
+
+    Args:
+        base: The older one.
+        head: The newer one.
+        alpha: The difference is real if ``p`` is below it.
+        repeatable: What was measured depends on nothing but the program (bytes and counts of a heap), so that series
+            which are constant need no test.
+    """
+    if not base or not head:
+        return Evidence("none", None, None)
+    if repeatable and min(base) == max(base) and min(head) == max(head):
+        return Evidence("exact", None, base[0] != head[0])
+    if _smallest_p(len(base), len(head)) >= alpha:
+        return Evidence("none", None, None)
+    p = mann_whitney(base, head)
+    return Evidence("mann-whitney", p, p < alpha)
+
+
+def weigh_summaries(base: Summary, head: Summary, *, alpha: float = 0.05) -> Evidence:
+    """Compare two series of which only medians and quartiles were kept, by the notches of their box plots.
+
+    McGill, Tukey and Larsen, "Variations of Box Plots", The American Statistician 32 (1978), p. 12–16.
+    """
+    error = math.hypot(base.median_error, head.median_error) if base.count and head.count else 0.0
+    if min(base.count, head.count) < _SMALLEST_SUMMARY or error == 0:
+        return Evidence("none", None, None)
+    p = math.erfc(abs(head.median - base.median) / error / math.sqrt(2))
+    return Evidence("notches", p, p < alpha)
+
+
+def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
+    """Two-sided p of the rank-sum test; both series need at least one value.
+
+    Exact for up to 50 values a side, or, with ties, where there are at most 10,000 ways to deal the values to the
+    sides; otherwise the normal approximation with corrections for ties and continuity.
+
+    Mann and Whitney, "On a Test of Whether one of Two Random Variables is Stochastically Larger than the Other",
+    Annals of Mathematical Statistics 18 (1947), p. 50–60.
+    """
+    ordered = sorted(second)
+    doubled = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in first)  # 2 U
+    sizes = [size for _, size in sorted(Counter([*first, *second]).items())]
+    tied = len(sizes) < len(first) + len(second)
+    if not tied and max(len(first), len(second)) <= _EXACT_WITHOUT_TIES:
+        return _two_sided(_distribution(len(first), len(second)), doubled // 2)
+    if tied and math.comb(len(first) + len(second), len(first)) <= _EXACT_WITH_TIES:
+        return _two_sided(_tied_distribution(len(first), tuple(sizes)), doubled)
+    return _normal_p(doubled / 2, len(first), len(second), sizes)
+
+
+def _smallest_p(first: int, second: int) -> float:
+    """The p of the clearest result that the test can give: all values of one side below all of the other."""
+    return 2 / math.comb(first + second, first)
+
+
+def _two_sided(shares: tuple[float, ...], statistic: int) -> float:
+    """``shares[u]`` is the probability of at most u."""
+    below = shares[statistic]
+    above = 1 - (shares[statistic - 1] if statistic else 0)
+    return min(1.0, 2 * min(below, above))
+
+
+@lru_cache(maxsize=256)
+def _distribution(first: int, second: int) -> tuple[float, ...]:
+    """Cumulative probability of each U without ties: the coefficients of a Gaussian binomial."""
+    counts = [1] + [0] * (first * second)
+    for part in range(1, first + 1):
+        shift = second + part
+        for degree in range(len(counts) - 1, shift - 1, -1):  # times (1 - q^shift)
+            counts[degree] -= counts[degree - shift]
+        for degree in range(part, len(counts)):  # divided by (1 - q^part)
+            counts[degree] += counts[degree - part]
+    return _cumulative(counts)
+
+
+@lru_cache(maxsize=4096)
+def _tied_distribution(first: int, sizes: tuple[int, ...]) -> tuple[float, ...]:
+    """Cumulative probability of each 2 U where ``sizes`` are the numbers of equal values, in ascending order."""
+    second = sum(sizes) - first
+    ways: dict[tuple[int, int], int] = {(0, 0): 1}  # (values dealt to the first side, 2 U so far)
+    seen = 0
+    for size in sizes:
+        following: Counter[tuple[int, int]] = Counter()
+        for (dealt, doubled), count in ways.items():
+            for taken in range(max(0, size - (second - (seen - dealt))), min(size, first - dealt) + 1):
+                beaten = 2 * (seen - dealt) + (size - taken)
+                following[dealt + taken, doubled + taken * beaten] += count * math.comb(size, taken)
+        ways, seen = following, seen + size
+    counts = [0] * (2 * first * second + 1)
+    for (_, doubled), count in ways.items():
+        counts[doubled] += count
+    return _cumulative(counts)
+
+
+def _cumulative(counts: Sequence[int]) -> tuple[float, ...]:
+    total = sum(counts)
+    return tuple(reached / total for reached in accumulate(counts))
+
+
+def _normal_p(statistic: float, first: int, second: int, sizes: Sequence[int]) -> float:
+    total = first + second
+    ties = sum(size**3 - size for size in sizes) / (total * (total - 1))
+    variance = first * second / 12 * (total + 1 - ties)
+    if variance <= 0:  # every value is the same
+        return 1.0
+    distance = max(0.0, abs(statistic - first * second / 2) - 0.5)
+    return math.erfc(distance / math.sqrt(2 * variance))

@@ -1,0 +1,223 @@
+"""Benchmarks as they were saved: pytest-benchmark's JSON, and our own saved runs of ordinary tests seen as such.
+
+A file is parsed once; what a benchmark's members hold is looked at when it is asked for, so that a broken memory blob
+stops nobody from comparing times. Every error names the file and the place in it.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_memory.errors import UnreadableFile
+from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
+from pytest_memory.store.dims import Dim, dims_of
+from pytest_memory.store.run_entries import entries_of_run
+from pytest_memory.store.runs import FORMAT, load_run
+
+_LARGEST = 2**63 - 1
+_ADVICE = "make one with --benchmark-json or --benchmark-save, or with --memory-report=FILE.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark of one file.
+
+    Attributes:
+        id: pytest's node id.
+        source: The file it was read from.
+        index: Its position among the benchmarks of that file, from 0.
+        stats: What pytest-benchmark computed over the rounds, seconds by name, and the rounds themselves as ``data``
+            if they were saved. As parsed: nothing in it has been checked.
+        params: The test's parameters, as parsed.
+        extra: ``extra_info``, as parsed.
+        group: pytest-benchmark's group.
+    """
+
+    id: str
+    source: str
+    index: int
+    stats: Mapping[str, Any]
+    params: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    group: str | None = None
+
+    @property
+    def dims(self) -> dict[str, Dim]:
+        """What the benchmark can be selected, grouped and plotted by."""
+        return dims_of(self.id, self.group, self.params, self.extra)
+
+    @property
+    def rounds(self) -> Sequence[float]:
+        """The time of every round in seconds; empty if the file holds only what was computed over them.
+
+        Raises:
+            UnreadableFile: ``data`` is no list of finite numbers.
+        """
+        data = self.stats.get("data")
+        if data is None:
+            return ()
+        if not isinstance(data, list):
+            raise self._wrong("stats.data", "a list of seconds", data)
+        for position, value in enumerate(data):
+            if not _is_number(value):
+                raise self._wrong(f"stats.data[{position}]", "a finite number", value)
+        return data
+
+    def time(self, stat: str) -> float | None:
+        """One of the computed times in seconds, or ``None`` if the file lacks it.
+
+        Raises:
+            UnreadableFile: It is no finite number.
+        """
+        value = self.stats.get(stat)
+        if value is None:
+            return None
+        if not _is_number(value):
+            raise self._wrong(f"stats.{stat}", "a finite number", value)
+        return float(value)
+
+    def passes(self, metric: BenchmarkMetric) -> Sequence[int]:
+        """One memory metric over the passes, in bytes or calls; empty if it was not measured.
+
+        Raises:
+            UnreadableFile: The blob holds something else than equally long lists of whole numbers.
+        """
+        blob = self.extra.get(BLOB)
+        if not isinstance(blob, dict):
+            return ()
+        column = self._column(blob, SERIES_KEYS[metric])
+        if column and metric != "peak":
+            peaks = self._column(blob, SERIES_KEYS["peak"])
+            if peaks and len(column) != len(peaks):
+                expected = f"{len(peaks)} values, as many as peak_bytes has"
+                raise self._wrong(f"extra_info.{BLOB}.{SERIES_KEYS[metric]}", expected, column)
+        return column
+
+    def headline(self, metric: BenchmarkMetric) -> int | None:
+        """The value of the pass with the smallest peak (the smallest value itself for ``rss``), or ``None``.
+
+        Raises:
+            UnreadableFile: See :meth:`passes`.
+        """
+        column = self.passes(metric)
+        if not column:
+            return None
+        if metric in ("peak", "rss"):
+            return min(column)
+        peaks = self.passes("peak")
+        return column[peaks.index(min(peaks))] if peaks else column[0]
+
+    def _column(self, blob: Mapping[str, Any], key: str) -> Sequence[int]:
+        column = blob.get(key)
+        if column is None:
+            return ()
+        if not isinstance(column, list):
+            raise self._wrong(f"extra_info.{BLOB}.{key}", "a list of whole numbers", column)
+        for position, value in enumerate(column):
+            if type(value) is not int or not 0 <= value <= _LARGEST:
+                raise self._wrong(f"extra_info.{BLOB}.{key}[{position}]", "a whole number from 0 to 2**63-1", value)
+        return column
+
+    def _wrong(self, member: str, expected: str, found: object) -> UnreadableFile:
+        return _wrong_place(self.source, f"benchmarks[{self.index}].{member}", expected, found)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRun:
+    """All benchmarks of one file.
+
+    Attributes:
+        source: The path as it was given.
+        benchmarks: In the file's order.
+    """
+
+    source: str
+    benchmarks: tuple[Benchmark, ...]
+
+
+def read_benchmarks(path: str | Path) -> BenchmarkRun:
+    """Read a file of pytest-benchmark, or a saved run of ordinary tests (``--memory-report=x.json``).
+
+    Raises:
+        UnreadableFile: The file cannot be read, is not JSON, or has not the shape of either.
+    """
+    source = str(path)
+    with _without_collections():
+        entries = _entries(_parse(Path(path)), source)
+        return BenchmarkRun(source, tuple(_benchmark(entry, source, index) for index, entry in enumerate(entries)))
+
+
+def _parse(path: Path) -> object:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise UnreadableFile(f"{path} is not a readable JSON file: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise UnreadableFile(f"{path} is not a readable JSON file: it is nested too deeply") from error
+    except ValueError as error:  # bad JSON, bad encodings, and integers of thousands of digits
+        raise UnreadableFile(f"{path} is not a readable JSON file: {error}") from error
+
+
+def _entries(parsed: object, source: str) -> Sequence[object]:
+    if not isinstance(parsed, dict):
+        raise UnreadableFile(f"{source} is not a pytest-benchmark file: it holds {_shown(parsed)}", _ADVICE)
+    if parsed.get("format") == FORMAT:
+        return entries_of_run(load_run(parsed, source))
+    if "benchmarks" not in parsed:
+        raise UnreadableFile(f"{source} is not a pytest-benchmark file: it has no 'benchmarks'", _ADVICE)
+    benchmarks = parsed["benchmarks"]
+    if not isinstance(benchmarks, list):
+        raise _wrong_place(source, "benchmarks", "a list", benchmarks)
+    return benchmarks
+
+
+def _benchmark(entry: object, source: str, index: int) -> Benchmark:
+    if not isinstance(entry, dict):
+        raise _wrong_place(source, f"benchmarks[{index}]", "an object", entry)
+    name, stats, group = entry.get("fullname"), entry.get("stats"), entry.get("group")
+    params, extra = entry.get("params"), entry.get("extra_info")
+    if not isinstance(name, str):
+        raise _wrong_place(source, f"benchmarks[{index}].fullname", "text", name)
+    if not isinstance(stats, dict):
+        raise _wrong_place(source, f"benchmarks[{index}].stats", "an object", stats)
+    if params is not None and not isinstance(params, dict):
+        raise _wrong_place(source, f"benchmarks[{index}].params", "an object or null", params)
+    if extra is not None and not isinstance(extra, dict):
+        raise _wrong_place(source, f"benchmarks[{index}].extra_info", "an object", extra)
+    return Benchmark(name, source, index, stats, params or {}, extra or {}, group if isinstance(group, str) else None)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    # Parsed JSON is all containers and no cycles; the collector walks them again and again for nothing.
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _is_number(value: object) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and abs(value) <= _LARGEST
+
+
+def _wrong_place(source: str, place: str, expected: str, found: object) -> UnreadableFile:
+    return UnreadableFile(f"{source}: {place}: expected {expected}, found {_shown(found)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, dict)):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
