@@ -5,6 +5,7 @@ from .limit import LIMIT_METRICS, Limit, LimitMetric, Outcome, Verdict
 from .record import TestRecord
 from .run import EngineChoice, Environment, Run
 from .site import AllocationSite, Stack, StackFrame
+from .timeline import ACTIVITIES, CONTROLLER, Activity, Death, MemoryBounds, Series, Span, Timeline
 from .usage import (
     DETAILS,
     GRANULARITIES,
@@ -18,11 +19,15 @@ from .usage import (
 )
 
 __all__ = [
+    "ACTIVITIES",
+    "CONTROLLER",
     "DETAILS",
     "GRANULARITIES",
     "LIMIT_METRICS",
     "PHASES",
+    "Activity",
     "AllocationSite",
+    "Death",
     "Detail",
     "EngineChoice",
     "Environment",
@@ -31,14 +36,18 @@ __all__ = [
     "Limit",
     "LimitMetric",
     "Measurement",
+    "MemoryBounds",
     "MemoryResult",
     "Outcome",
     "Phase",
     "PhaseUsage",
     "ResidentUsage",
     "Run",
+    "Series",
+    "Span",
     "Stack",
     "StackFrame",
     "TestRecord",
+    "Timeline",
     "Verdict",
 ]

@@ -1,0 +1,331 @@
+"""The breadcrumb: what a test process is doing, in a small file mapped into memory.
+
+The test process writes, anybody reads: the recorder while it runs, the next session or ``pytest-memory autopsy`` after
+it died. What was written is in the kernel's page cache at once, so it survives any death of the process.
+
+Layout (version 1, little-endian), all of it allocated on disk when the file is made, because writing to a page that
+the file system cannot store kills a process (SIGBUS):
+
+==========  ==========================================================================================
+0           magic, version, room for a name, process id, its start, wall clock and monotonic clock at creation, worker
+128         flags: ended, exit status, told
+192, 256    two cells for the state: generation, since, test since, number of the name, activity, CRC
+320         a request of the memory guard: generation, resident, threshold, CRC
+4096 ...    two cells for the name: number, length, CRC, UTF-8
+==========  ==========================================================================================
+
+Writing alternates between two cells, each with a CRC-32. A reader takes the newest cell that is whole, so a write torn
+by a kill costs no more than that write.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+import weakref
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UnreadableFile
+from ..model import ACTIVITIES, Activity
+
+VERSION = 1
+NAME_ROOM = 65_536 - 16
+"""Bytes of UTF-8 kept of a name; a longer one is cut."""
+
+_MAGIC = b"PTMCRUMB"
+_HEADER = struct.Struct("<8sIIqddd64s")
+_FLAGS = struct.Struct("<BxxxiB")
+_STATE = struct.Struct("<QddIB")
+_NAME = struct.Struct("<III")
+_REQUEST = struct.Struct("<QQQ")
+_CHECK = struct.Struct("<I")
+_FLAGS_AT, _REQUEST_AT, _NAMES_AT = 128, 320, 4096
+_NAME_STRIDE = NAME_ROOM + 16
+_SIZE = _NAMES_AT + 2 * _NAME_STRIDE
+_STATE_SLICES = tuple(slice(at, at + _STATE.size + _CHECK.size) for at in (192, 256))
+_REQUEST_SLICE = slice(_REQUEST_AT, _REQUEST_AT + _REQUEST.size + _CHECK.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """What a test process was doing last.
+
+    Attributes:
+        generation: Counts the writes.
+        number: Counts the names; a test that runs twice has two.
+        nodeid: The running test, or the collector while collecting; ``""`` if none.
+        activity: What it was doing.
+        since: When that began, in seconds (monotonic).
+        test_since: When the test began, in seconds (monotonic).
+    """
+
+    generation: int
+    number: int
+    nodeid: str
+    activity: Activity
+    since: float
+    test_since: float
+
+
+@dataclass(frozen=True, slots=True)
+class CrumbHeader:
+    """Whose breadcrumb it is.
+
+    Attributes:
+        worker: As in :class:`pytest_memory.model.Series`.
+        pid: Process id.
+        process_started: When that process started, in the table's own unit (see ``ProcessTable.started``).
+        wall: Seconds since the epoch when the file was made.
+        monotonic: The same moment in monotonic seconds.
+    """
+
+    worker: str | None
+    pid: int
+    process_started: float
+    wall: float
+    monotonic: float
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRequest:
+    """The recorder asks a test to stop. ``resident`` and ``threshold`` are bytes; ``generation`` counts requests."""
+
+    generation: int
+    resident: int
+    threshold: int
+
+
+class Breadcrumb:
+    """The writer's side, one per test process.
+
+    A process forked from this one must not write into its parent's file: its copy of this object writes to memory
+    of its own from the moment of the fork, at no cost to anybody else.
+
+    Args:
+        path: The file to make; it must not exist.
+        worker: As in :class:`pytest_memory.model.Series`.
+        process_started: Goes into the header.
+        clock: Monotonic seconds; injected by tests.
+
+    Raises:
+        OSError: The file cannot be made, or there is no room for it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        worker: str | None = None,
+        process_started: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._generation = 0
+        self._number = 0
+        self._begun = 0.0
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o644)
+        try:
+            _allocate(self._descriptor, _SIZE)
+            self._map = mmap.mmap(self._descriptor, _SIZE)
+        except BaseException:
+            os.close(self._descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        self._locked = lock_for_life(self._descriptor)
+        name = (worker or "").encode("utf-8", "replace")[:64]
+        header = (VERSION, NAME_ROOM, os.getpid(), process_started, time.time(), clock(), name)
+        _HEADER.pack_into(self._map, 0, _MAGIC, *header)
+        self.idle()
+        _leave_behind_on_fork(self)
+
+    def begin(self, nodeid: str, activity: int = 1) -> None:
+        """A test (or collector) begins; ``activity`` is an index of ``ACTIVITIES``."""
+        encoded = nodeid.encode("utf-8", "surrogatepass")
+        if len(encoded) > NAME_ROOM:
+            encoded = encoded[:NAME_ROOM]
+        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        at = _NAMES_AT + (number & 1) * _NAME_STRIDE
+        cell = _NAME.pack(number, len(encoded), zlib.crc32(encoded)) + encoded
+        self._map[at : at + len(cell)] = cell
+        self._begun = self._clock()
+        self.enter(activity)
+
+    def enter(self, activity: int) -> None:
+        """The running test enters another phase; ``activity`` is an index of ``ACTIVITIES``."""
+        self._generation = generation = self._generation + 1
+        cell = _STATE.pack(generation, self._clock(), self._begun, self._number, activity)
+        self._map[_STATE_SLICES[generation & 1]] = cell + _CHECK.pack(zlib.crc32(cell))
+
+    def idle(self) -> None:
+        """No test is running."""
+        self.enter(0)
+
+    def guard_request(self) -> GuardRequest | None:
+        """The last request of the memory guard, or ``None`` if it never made one."""
+        return _read_request(self._map)
+
+    def end(self, status: int) -> None:
+        """The session ends in an orderly way, with this exit status."""
+        told = self._map[_FLAGS_AT + _FLAGS.size - 1]
+        _FLAGS.pack_into(self._map, _FLAGS_AT, 1, status, told)
+
+    def close(self) -> None:
+        """Close the file. It stays on disk."""
+        if self._descriptor >= 0:
+            self._map.close()
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def leave_to_parent(self) -> None:
+        """Go on in memory only: this process is a fork of the one that owns the file."""
+        if self._descriptor >= 0:
+            self._map.close()
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._map = mmap.mmap(-1, _SIZE)
+
+
+class CrumbReader:
+    """The reader's side.
+
+    Args:
+        path: A breadcrumb of any process, alive or dead.
+
+    Raises:
+        OSError: The file cannot be opened.
+        UnreadableFile: It is not a breadcrumb, or one of a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        try:
+            size = os.fstat(descriptor).st_size
+            if size < _SIZE:
+                raise UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: {size} bytes")
+            self._map = mmap.mmap(descriptor, _SIZE)
+        finally:
+            os.close(descriptor)
+        magic, version, _room, pid, started, wall, monotonic, worker = _HEADER.unpack_from(self._map)
+        if magic != _MAGIC:
+            raise UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: it begins with {magic!r}")
+        if version != VERSION:
+            raise UnreadableFile(
+                f"{str(path)!r} is a breadcrumb of version {version}", "read it with the version that made it"
+            )
+        name = worker.rstrip(b"\0").decode("utf-8", "replace") or None
+        self.header = CrumbHeader(name, pid, started, wall, monotonic)
+
+    def read(self) -> Crumb | None:
+        """The newest state that is whole; ``None`` if none is."""
+        for _ in range(8):  # a writer may be at it; each of its writes takes less than a microsecond
+            found = [crumb for crumb in map(self._read_state, _STATE_SLICES) if crumb is not None]
+            if found:
+                return max(found, key=lambda crumb: crumb.generation)
+        return None
+
+    @property
+    def ended(self) -> bool:
+        """The session said that it ended."""
+        return bool(_FLAGS.unpack_from(self._map, _FLAGS_AT)[0])
+
+    @property
+    def status(self) -> int | None:
+        """The exit status with which it ended, or ``None``."""
+        ended, status, _ = _FLAGS.unpack_from(self._map, _FLAGS_AT)
+        return status if ended else None
+
+    @property
+    def told(self) -> bool:
+        """Somebody has read of this death already."""
+        return bool(_FLAGS.unpack_from(self._map, _FLAGS_AT)[2])
+
+    def mark_told(self) -> None:
+        """Remember that its death was told."""
+        self._map[_FLAGS_AT + _FLAGS.size - 1] = 1
+
+    def request(self, generation: int, resident: int, threshold: int) -> None:
+        """Leave a request of the memory guard for the process; bytes."""
+        cell = _REQUEST.pack(generation, resident, threshold)
+        self._map[_REQUEST_SLICE] = cell + _CHECK.pack(zlib.crc32(cell))
+
+    def guard_request(self) -> GuardRequest | None:
+        """The last request left by :meth:`request`."""
+        return _read_request(self._map)
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self._map.close()
+
+    def _read_state(self, where: slice) -> Crumb | None:
+        cell = self._map[where]
+        if _CHECK.unpack_from(cell, _STATE.size)[0] != zlib.crc32(cell[: _STATE.size]):
+            return None
+        generation, since, begun, number, activity = _STATE.unpack_from(cell)
+        name = self._read_name(number) if activity else ""
+        if name is None or activity >= len(ACTIVITIES):
+            return None
+        return Crumb(generation, number, name, ACTIVITIES[activity], since, begun)
+
+    def _read_name(self, number: int) -> str | None:
+        at = _NAMES_AT + (number & 1) * _NAME_STRIDE
+        written, length, check = _NAME.unpack_from(self._map, at)
+        encoded = self._map[at + _NAME.size : at + _NAME.size + min(length, NAME_ROOM)]
+        if written != number or zlib.crc32(encoded) != check:
+            return None
+        return decode_name(encoded)
+
+
+def decode_name(encoded: bytes) -> str:
+    """A stored name as text: lone surrogates survive, a character cut at the end is dropped."""
+    try:
+        return encoded.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return encoded.decode("utf-8", "ignore")
+
+
+def lock_for_life(descriptor: int) -> bool:
+    """Lock a file until this process ends, however it ends; a fork does not inherit the lock.
+
+    Returns:
+        Whether it is locked: not every file system can.
+    """
+    try:
+        import fcntl
+
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.write(descriptor, bytes(size))
+
+
+def _read_request(mapped: mmap.mmap) -> GuardRequest | None:
+    cell = mapped[_REQUEST_SLICE]
+    if not any(cell) or _CHECK.unpack_from(cell, _REQUEST.size)[0] != zlib.crc32(cell[: _REQUEST.size]):
+        return None
+    return GuardRequest(*_REQUEST.unpack_from(cell))
+
+
+def _leave_behind_on_fork(crumb: Breadcrumb) -> None:
+    if not hasattr(os, "register_at_fork"):
+        return
+    reference = weakref.ref(crumb)  # what is registered with the interpreter stays registered for ever
+
+    def in_child() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.leave_to_parent()
+
+    os.register_at_fork(after_in_child=in_child)
