@@ -7,7 +7,7 @@ Layout (version 1, little-endian), all of it allocated on disk when the file is 
 the file system cannot store kills a process (SIGBUS):
 
 ==========  ==========================================================================================
-0           magic, version, room for a name, process id, its start, wall clock and monotonic clock at creation, worker
+0           magic, version, room for a name, process id, its start, both clocks at creation, worker, locked
 128         flags: ended, exit status, told
 192, 256    two cells for the state: generation, since, test since, number of the name, activity, CRC
 320         a request of the memory guard: generation, resident, threshold, CRC
@@ -38,7 +38,7 @@ NAME_ROOM = 65_536 - 16
 """Bytes of UTF-8 kept of a name; a longer one is cut."""
 
 _MAGIC = b"PTMCRUMB"
-_HEADER = struct.Struct("<8sIIqddd64s")
+_HEADER = struct.Struct("<8sIIqddd32sB")
 _FLAGS = struct.Struct("<BxxxiB")
 _STATE = struct.Struct("<QddIB")
 _NAME = struct.Struct("<III")
@@ -82,6 +82,7 @@ class CrumbHeader:
         process_started: When that process started, in the table's own unit (see ``ProcessTable.started``).
         wall: Seconds since the epoch when the file was made.
         monotonic: The same moment in monotonic seconds.
+        locked: The process holds a lock on the file for as long as it lives.
     """
 
     worker: str | None
@@ -89,6 +90,7 @@ class CrumbHeader:
     process_started: float
     wall: float
     monotonic: float
+    locked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +138,9 @@ class Breadcrumb:
             os.close(self._descriptor)
             path.unlink(missing_ok=True)
             raise
-        self._locked = lock_for_life(self._descriptor)
-        name = (worker or "").encode("utf-8", "replace")[:64]
-        header = (VERSION, NAME_ROOM, os.getpid(), process_started, time.time(), clock(), name)
+        locked = lock_for_life(self._descriptor)
+        name = (worker or "").encode("utf-8", "replace")[:32]
+        header = (VERSION, NAME_ROOM, os.getpid(), process_started, time.time(), clock(), name, locked)
         _HEADER.pack_into(self._map, 0, _MAGIC, *header)
         self.idle()
         _leave_behind_on_fork(self)
@@ -211,7 +213,7 @@ class CrumbReader:
             self._map = mmap.mmap(descriptor, _SIZE)
         finally:
             os.close(descriptor)
-        magic, version, _room, pid, started, wall, monotonic, worker = _HEADER.unpack_from(self._map)
+        magic, version, _room, pid, started, wall, monotonic, worker, locked = _HEADER.unpack_from(self._map)
         if magic != _MAGIC:
             raise UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: it begins with {magic!r}")
         if version != VERSION:
@@ -219,7 +221,7 @@ class CrumbReader:
                 f"{str(path)!r} is a breadcrumb of version {version}", "read it with the version that made it"
             )
         name = worker.rstrip(b"\0").decode("utf-8", "replace") or None
-        self.header = CrumbHeader(name, pid, started, wall, monotonic)
+        self.header = CrumbHeader(name, pid, started, wall, monotonic, bool(locked))
 
     def read(self) -> Crumb | None:
         """The newest state that is whole; ``None`` if none is."""

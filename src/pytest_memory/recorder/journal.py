@@ -1,0 +1,249 @@
+"""The journal: one append-only file a session, written by the recorder and by the test processes.
+
+The file begins with :data:`FIRST_LINE`; then come frames, each written by one ``write`` to a descriptor opened for
+appending, so that several processes write into one file without knowing of each other::
+
+    sync (2 bytes)  kind (1)  length of payload (4)  CRC-32 of kind and payload (4)  payload
+
+A frame that was cut off by a kill or a full disk is recognised by its CRC; reading goes on at the next sync mark.
+
+=====  ========================================================================================================
+kind   payload
+=====  ========================================================================================================
+HEAD   JSON: what is known of the session when it starts
+JOIN   JSON: a process begins to be sampled: its ``index``, ``pid``, ``worker``
+NAME   number of a name (4 bytes), UTF-8: the test of samples that follow
+TICK   time (8-byte float), then for each process: index, name, activity, resident KiB, children KiB
+TEST   one test as its process measured it: worker, phases, node id; see :func:`pack_test`
+DEATH  JSON: a test process ended without saying so
+NOTE   UTF-8: a sentence for the reader
+END    JSON: the session ended in an orderly way
+=====  ========================================================================================================
+
+Version history: 1, the first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..model import ACTIVITIES, Span
+from ..model.usage import ResidentUsage
+from .channel import decode_name
+
+VERSION = 1
+FIRST_LINE = b"pytest-memory-journal %d\n" % VERSION
+FIRST_WORD = b"pytest-memory-journal "
+FILE_NAME = "session.journal"
+
+SYNC = b"\xf5\x9d"
+_FRAME = struct.Struct("<2sBII")
+_TIME = struct.Struct("<d")
+_ENTRY = struct.Struct("<HIBII")
+_NAME = struct.Struct("<I")
+_TEST = struct.Struct("<BB")
+_PHASE = struct.Struct("<BddQQQQ")
+_ABSENT = 2**64 - 1
+_LARGEST_PAYLOAD = 2**24
+_KIB = 1024
+
+
+class Kind(IntEnum):
+    """What a frame holds."""
+
+    HEAD = 1
+    JOIN = 2
+    NAME = 3
+    TICK = 4
+    TEST = 5
+    DEATH = 6
+    NOTE = 7
+    END = 8
+
+
+class Entry(NamedTuple):
+    """One process at one tick: its index, the number of its test's name (0: none), activity, and bytes."""
+
+    process: int
+    name: int
+    activity: int
+    resident: int
+    children: int
+
+
+class JournalWriter:
+    """Appends frames. Never raises for a disk that does not take them: it counts what was lost, and why.
+
+    Args:
+        path: The journal; made if it is not there.
+
+    Attributes:
+        lost: Frames that could not be written.
+        failure: Why the first of them could not.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lost = 0
+        self.failure = ""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.open(path, flags, 0o644)
+
+    def append(self, kind: Kind, payload: bytes) -> bool:
+        """Write one frame; say whether it is in the file."""
+        frame = _FRAME.pack(SYNC, kind, len(payload), zlib.crc32(payload, kind)) + payload
+        try:
+            written = os.write(self._descriptor, frame)
+        except OSError as error:
+            self.failure = self.failure or error.strerror or str(error)
+            self.lost += 1
+            return False
+        if written != len(frame):
+            self.failure = self.failure or f"only {written} of {len(frame)} bytes were taken"
+            self.lost += 1
+            return False
+        return True
+
+    def append_json(self, kind: Kind, value: object) -> bool:
+        """Write one frame of JSON."""
+        return self.append(kind, json.dumps(value, separators=(",", ":")).encode())
+
+    def close(self) -> None:
+        """Close the file; afterwards every write is lost."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def create_journal(path: Path, head: dict[str, Any]) -> JournalWriter:
+    """Make a journal with its first line and its HEAD.
+
+    Args:
+        path: Must not exist.
+        head: At least ``origin`` and ``started``; JSON types.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    with path.open("xb") as file:
+        file.write(FIRST_LINE)
+    writer = JournalWriter(path)
+    if not writer.append_json(Kind.HEAD, head):
+        writer.close()
+        raise OSError(f"{writer.failure}: {str(path)!r}")
+    return writer
+
+
+def pack_tick(time: float, entries: Iterable[Entry]) -> bytes:
+    """The payload of a TICK; entries in bytes, stored in KiB."""
+    packed = [
+        _ENTRY.pack(entry.process, entry.name, entry.activity, entry.resident // _KIB, entry.children // _KIB)
+        for entry in entries
+    ]
+    return _TIME.pack(time) + b"".join(packed)
+
+
+def unpack_tick(payload: bytes) -> tuple[float, Iterator[Entry]]:
+    """Undo :func:`pack_tick`."""
+    body = memoryview(payload)[_TIME.size :]
+    usable = body[: len(body) - len(body) % _ENTRY.size]
+    entries = (
+        Entry(process, name, activity, resident * _KIB, children * _KIB)
+        for process, name, activity, resident, children in _ENTRY.iter_unpack(usable)
+    )
+    return _TIME.unpack_from(payload)[0], entries
+
+
+def pack_name(number: int, name: str) -> bytes:
+    """The payload of a NAME."""
+    return _NAME.pack(number) + name.encode("utf-8", "surrogatepass")
+
+
+def unpack_name(payload: bytes) -> tuple[int, str]:
+    """Undo :func:`pack_name`."""
+    return _NAME.unpack_from(payload)[0], decode_name(payload[_NAME.size :])
+
+
+def pack_test(nodeid: str, worker: str | None, spans: Sequence[Span]) -> bytes:
+    """The payload of a TEST: all phases of one attempt at one test.
+
+    Args:
+        nodeid: The test's.
+        worker: As in :class:`pytest_memory.model.Series`.
+        spans: Its phases that ended, in order.
+    """
+    name = (worker or "").encode()
+    packed = [_TEST.pack(len(name), len(spans)), name]
+    for span in spans:
+        resident = span.resident
+        numbers = (
+            _ABSENT if resident is None else resident.start,
+            _ABSENT if resident is None else resident.end,
+            _ABSENT if resident is None or resident.peak is None else resident.peak,
+            _ABSENT if span.heap_peak is None else span.heap_peak,
+        )
+        end = span.start if span.end is None else span.end
+        packed.append(_PHASE.pack(ACTIVITIES.index(span.activity), span.start, end, *numbers))
+    packed.append(nodeid.encode("utf-8", "surrogatepass"))
+    return b"".join(packed)
+
+
+def unpack_test(payload: bytes) -> list[Span]:
+    """Undo :func:`pack_test`.
+
+    Raises:
+        ValueError, IndexError, struct.error: The payload is none of ours.
+    """
+    name_length, count = _TEST.unpack_from(payload)
+    phases_at = _TEST.size + name_length
+    worker = payload[_TEST.size : phases_at].decode() or None
+    nodeid = decode_name(payload[phases_at + count * _PHASE.size :])
+    spans = []
+    for place in range(count):
+        code, start, end, first, last, peak, heap = _PHASE.unpack_from(payload, phases_at + place * _PHASE.size)
+        resident = None if first == _ABSENT else ResidentUsage(first, last, None if peak == _ABSENT else peak)
+        heap_peak = None if heap == _ABSENT else heap
+        spans.append(Span(nodeid, ACTIVITIES[code], worker, start, end, resident, heap_peak))
+    return spans
+
+
+class Frame(NamedTuple):
+    """A whole frame of a journal; ``skipped`` counts the bytes before it that belong to none."""
+
+    kind: int
+    payload: bytes
+    skipped: int
+
+
+def frames(content: bytes | memoryview) -> Iterator[Frame]:
+    """Every whole frame in order.
+
+    Args:
+        content: The file without its first line; it may be damaged anywhere.
+    """
+    view = memoryview(content)
+    raw = bytes(content) if not isinstance(content, bytes) else content
+    position, skipped = 0, 0
+    while position + _FRAME.size <= len(view):
+        sync, kind, length, check = _FRAME.unpack_from(view, position)
+        begin = position + _FRAME.size
+        if sync == SYNC and length <= _LARGEST_PAYLOAD and begin + length <= len(view):
+            payload = raw[begin : begin + length]
+            if zlib.crc32(payload, kind) == check:
+                yield Frame(kind, payload, skipped)
+                position, skipped = begin + length, 0
+                continue
+        following = raw.find(SYNC, position + 1)
+        following = len(view) if following < 0 else following
+        skipped += following - position
+        position = following

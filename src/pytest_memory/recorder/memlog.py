@@ -1,0 +1,83 @@
+"""The log in pytest-memlog's format: a JSON list with one entry per sample.
+
+``rss`` in bytes, ``time`` of ``time.monotonic()``, ``name`` of the running test or ``""`` between tests. With
+pytest-xdist there is one entry per worker per tick, and a fourth key ``worker``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..model import ACTIVITIES, CONTROLLER
+from .journal import FIRST_LINE, Entry, Frame, Kind, frames, unpack_name, unpack_tick
+
+_COLLECTION = ACTIVITIES.index("collection")
+
+
+def write_memlog(journal: Path, target: Path) -> int:
+    """Make the log from a journal; the file appears whole or not at all.
+
+    Args:
+        journal: A journal, whole or cut off.
+        target: The log; replaced if it is there.
+
+    Returns:
+        The number of entries.
+
+    Raises:
+        OSError: The journal cannot be read, or the log cannot be written.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    count = 0
+    try:
+        with temporary.open("w", encoding="ascii") as file:
+            file.write("[")
+            for entry in memlog_entries(journal.read_bytes()):
+                file.write(",\n" if count else "\n")
+                file.write(json.dumps(entry))
+                count += 1
+            file.write("\n]\n")
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return count
+
+
+def memlog_entries(content: bytes) -> Iterator[dict[str, Any]]:
+    """The entries of the log, in order of time.
+
+    Args:
+        content: The bytes of a journal.
+    """
+    names: dict[int, str] = {0: ""}
+    workers: dict[int, str | None] = {}
+    for frame in frames(memoryview(content)[len(FIRST_LINE) :]):
+        if frame.kind == Kind.NAME:
+            number, name = unpack_name(frame.payload)
+            names[number] = name
+        elif frame.kind == Kind.JOIN:
+            joined = json.loads(frame.payload)
+            workers[joined["index"]] = joined.get("worker")
+        elif frame.kind == Kind.TICK:
+            yield from _tick_entries(frame, names, workers)
+
+
+def _tick_entries(frame: Frame, names: dict[int, str], workers: dict[int, str | None]) -> Iterator[dict[str, Any]]:
+    time, entries = unpack_tick(frame.payload)
+    for entry in entries:
+        worker = workers.get(entry.process)
+        if worker == CONTROLLER:
+            continue
+        line: dict[str, Any] = {"rss": entry.resident, "time": time, "name": _test_name(entry, names)}
+        if worker is not None:
+            line["worker"] = worker
+        yield line
+
+
+def _test_name(entry: Entry, names: dict[int, str]) -> str:
+    return "" if entry.activity in (0, _COLLECTION) else names.get(entry.name, "")

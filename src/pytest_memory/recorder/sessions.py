@@ -1,0 +1,191 @@
+"""The folder of sessions: where breadcrumbs and journals lie, and which of their sessions died.
+
+Each session has a folder named after its start and its process: ``20261120T120304-4711/``, with a breadcrumb for each
+test process and, with the recorder, a journal. A session that ends well without a recorder leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import UnreadableFile
+from ..instruments.children import process_table
+from ..model import CONTROLLER, Death, Timeline
+from .channel import CrumbReader
+from .journal import FILE_NAME
+from .reader import read_journal
+
+KEPT = 5
+"""Sessions whose records stay; older ones are removed when a session begins."""
+
+CRUMB_SUFFIX = ".crumb"
+_NAME = re.compile(r"\d{8}T\d{6}-\d+")
+
+
+def crumb_path(session: Path, worker: str | None) -> Path:
+    """The breadcrumb of a process in a session's folder."""
+    return session / f"{worker or 'main'}{CRUMB_SUFFIX}"
+
+
+def new_session(folder: Path) -> Path:
+    """Make the folder of a session that begins now, and remove those that nobody needs any more.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    session = folder / f"{stamp}-{os.getpid()}"
+    session.mkdir(parents=True, exist_ok=True)
+    for old in sessions(folder)[KEPT:]:
+        if not is_alive(old):
+            remove_session(old)
+    return session
+
+
+def sessions(folder: Path) -> list[Path]:
+    """The sessions of a folder, newest first."""
+    try:
+        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def remove_session(session: Path) -> None:
+    """Remove what we wrote into a session's folder, and the folder if nothing else is in it."""
+    with contextlib.suppress(OSError):
+        for path in [*session.glob(f"*{CRUMB_SUFFIX}"), session / FILE_NAME]:
+            path.unlink(missing_ok=True)
+        session.rmdir()
+
+
+def folder_for(rootdir: Path, user_cache: Path) -> Path:
+    """Where the sessions of a project lie if its own cache cannot be used."""
+    digest = hashlib.sha256(os.fsencode(rootdir)).hexdigest()[:16]
+    return user_cache / f"{rootdir.name or 'root'}-{digest}"
+
+
+def is_alive(session: Path) -> bool:
+    """Whether a process of the session still runs."""
+    return any(process_lives(crumb) for crumb in read_crumbs(session))
+
+
+def read_crumbs(session: Path) -> Iterator[CrumbReader]:
+    """The breadcrumbs of a session that can be read."""
+    for path in sorted(session.glob(f"*{CRUMB_SUFFIX}")):
+        with contextlib.suppress(OSError, UnreadableFile):
+            yield CrumbReader(path)
+
+
+def process_lives(crumb: CrumbReader) -> bool:
+    """Whether the process that wrote a breadcrumb still runs.
+
+    Its lock answers, also across containers; where the file system has no locks, its process id and start do.
+    """
+    header = crumb.header
+    if header.pid == os.getpid():  # opening and closing the file would release our own lock
+        return True
+    if header.locked:
+        try:
+            import fcntl
+
+            with crumb.path.open("r+b") as file:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (ImportError, OSError):
+            return True
+        return False
+    started = process_table().started(header.pid)
+    return started is not None and (header.process_started in (0.0, started))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What is on disk about one session.
+
+    Attributes:
+        path: Its folder, or the journal if that was named.
+        timeline: Its journal, completed from its breadcrumbs; without samples if there was no recorder.
+        alive: One of its processes still runs.
+        told: All of its deaths have been told to somebody.
+    """
+
+    path: Path
+    timeline: Timeline
+    alive: bool
+    told: bool
+
+
+def read_session(path: Path) -> SessionRecord:
+    """Read a session.
+
+    Args:
+        path: Its folder, or its journal, which may also lie alone.
+
+    Raises:
+        OSError: Nothing is there, or it may not be read.
+        UnreadableFile: It is not ours, or of a newer version.
+    """
+    journal = path / FILE_NAME if path.is_dir() else path
+    crumbs = list(read_crumbs(journal.parent)) if path.is_dir() or path.name == FILE_NAME else []
+    if not crumbs and not journal.exists():
+        raise UnreadableFile(f"{str(path)!r} is no session of pytest-memory", "name its folder or its journal")
+    timeline = read_journal(journal) if journal.exists() else _bare_timeline(crumbs)
+    alive = [crumb for crumb in crumbs if process_lives(crumb)]
+    known = {death.pid for death in timeline.deaths}
+    left = [crumb for crumb in crumbs if not crumb.ended and crumb not in alive and crumb.header.pid not in known]
+    controller_ended = any(crumb.ended for crumb in crumbs if crumb.header.worker in (None, CONTROLLER))
+    told = all(crumb.told for crumb in crumbs if not crumb.ended)
+    found = [] if timeline.ended or controller_ended else [_death(crumb) for crumb in left]
+    return SessionRecord(
+        path=path,
+        timeline=replace(timeline, deaths=(*timeline.deaths, *_culprits(found))),
+        alive=bool(alive),
+        told=told,
+    )
+
+
+def mark_told(session: Path) -> None:
+    """Remember that the deaths of a session were told."""
+    for crumb in read_crumbs(session):
+        crumb.mark_told()
+        crumb.close()
+
+
+def _bare_timeline(crumbs: list[CrumbReader]) -> Timeline:
+    first = min(crumbs, key=lambda crumb: crumb.header.monotonic)
+    ended = [crumb for crumb in crumbs if crumb.header.worker in (None, CONTROLLER) and crumb.ended]
+    return Timeline(
+        series=(),
+        spans=(),
+        origin=first.header.monotonic,
+        started=first.header.wall,
+        ended=bool(ended),
+        status=ended[0].status if ended else None,
+    )
+
+
+def _death(crumb: CrumbReader) -> Death:
+    state = crumb.read()
+    if state is None:
+        return Death(crumb.header.worker, crumb.header.pid, None, "", "", 0.0, 0.0)
+    return Death(
+        worker=crumb.header.worker,
+        pid=crumb.header.pid,
+        time=None,
+        nodeid=state.nodeid,
+        activity=state.activity,
+        activity_since=state.since,
+        test_since=state.test_since,
+    )
+
+
+def _culprits(deaths: list[Death]) -> list[Death]:
+    """Processes that died inside a test before those that only died with them."""
+    return sorted(deaths, key=lambda death: death.nodeid == "")
