@@ -118,8 +118,9 @@ class Meter:
 
     def _close(self, window: HeapWindow) -> HeapReading:
         begun = self._clock()
-        while self._open and self._open[-1] is not window:  # left open by an exception: they end with their parent
-            self._end(self._open[-1])
+        if window in self._open:  # it may have ended already, with its parent
+            while self._open[-1] is not window:  # left open by an exception: they end with their parent
+                self._end(self._open[-1])
         reading = self._end(window)
         self.measuring_seconds += self._clock() - begun
         return reading

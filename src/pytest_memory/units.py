@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 from .errors import InvalidSize
 
@@ -52,10 +53,10 @@ def parse_limit_size(value: object, *, subject: str = "size") -> int:
         raise InvalidSize(f"invalid {subject} {value!r}: the unit is missing", advice)
     if unit.lower() not in _LIMIT_UNITS:
         raise InvalidSize(f"invalid {subject} {value!r}: unknown unit {unit!r}", advice)
-    size = int(float(match["number"]) * _LIMIT_UNITS[unit.lower()])
+    size = Decimal(match["number"]) * _LIMIT_UNITS[unit.lower()]
     if size > _LARGEST_SIZE:
         raise InvalidSize(f"invalid {subject} {value!r}: out of range", advice)
-    return size
+    return int(size)
 
 
 def parse_benchmark_size(value: object, *, subject: str = "size") -> float:
@@ -121,7 +122,7 @@ def _number(number: object, written: object, subject: str) -> float:
         raise InvalidSize(f"{subject}: expected a number or a string, not a bool ({written!r})")
     if not isinstance(number, (int, float)):
         raise InvalidSize(f"{subject}: expected a number or a string, got {written!r}")
-    if not math.isfinite(number) or number < 0:
+    if not 0 <= number < math.inf:  # false for NaN, and takes an int of any length
         raise InvalidSize(f"{subject}: expected a finite, non-negative number, got {written!r}")
     return number
 
@@ -143,14 +144,14 @@ def human_bytes(n: float) -> str:
         n: Bytes; may be negative.
 
     Returns:
-        The number divided by 1024 until it is below 1024 (TiB at the most), without trailing zeros.
+        The number divided by 1024 until it shows as less than 1024 (TiB at the most), without trailing zeros.
     """
     magnitude = float(n)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(magnitude) < 1024 or unit == "TiB":
+        if abs(magnitude) < 1023.5 or unit == "TiB":
             break
         magnitude /= 1024
-    if unit == "B" or abs(magnitude) >= 1000:
+    if unit == "B" or abs(magnitude) >= 999.5:  # three digits would turn these into 1e+03
         return f"{magnitude:.0f} {unit}"
     return f"{magnitude:.3g} {unit}"
 
@@ -162,8 +163,8 @@ def format_count(count: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """A duration for people: ``0.21 s``, ``3.4 ms``, ``12 µs``."""
-    if seconds >= 1:
-        return f"{seconds:.2f} s" if seconds < 100 else f"{seconds:.0f} s"
-    if seconds >= 1e-3:
+    if seconds >= 0.9995:  # from here on three digits of the smaller unit would read 1e+03
+        return f"{seconds:.2f} s" if seconds < 99.995 else f"{seconds:.0f} s"
+    if seconds >= 0.9995e-3:
         return f"{seconds * 1e3:.3g} ms"
     return f"{seconds * 1e6:.3g} µs"

@@ -86,8 +86,8 @@ class KernelResident:
             self._connect()
             self._windows.clear()
         end, mark = self.read()
-        while self._windows and self._windows.pop() is not window:
-            pass
+        if window in self._windows:  # it may have ended already, with its parent
+            del self._windows[self._windows.index(window) :]
         for outer in self._windows:
             outer.highest = max(outer.highest, mark)
         return ResidentUsage(start=window.start, end=end, peak=max(mark, window.highest, window.start))

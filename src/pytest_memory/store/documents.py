@@ -135,13 +135,16 @@ class Fields:
     def number(self, key: str, default: float | None = None) -> float:
         """A finite number; ``default`` if the key is missing."""
         value = self._members.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
             raise self._wrong(key, "a finite number")
         return value
 
     def fields(self, key: str) -> Fields:
         """An object."""
-        return Fields.of(self._present(key), f"{self.place}: {key}")
+        value = self._members.get(key)
+        if not isinstance(value, dict):
+            raise self._wrong(key, "an object")
+        return Fields(value, f"{self.place}: {key}")
 
     def optional_fields(self, key: str) -> Fields | None:
         """An object, or ``None`` if it is null or missing."""
@@ -165,11 +168,6 @@ class Fields:
         if not isinstance(value, list):
             raise self._wrong(key, "a list")
         return value
-
-    def _present(self, key: str) -> object:
-        if key not in self._members:
-            raise self._wrong(key, "a value")
-        return self._members[key]
 
     def _wrong(self, key: str, expected: str) -> UnreadableFile:
         if key not in self._members:

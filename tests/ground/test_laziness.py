@@ -1,0 +1,69 @@
+"""Who does not use a thing does not load it: proved in processes of their own."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"memray", "psutil", "rich", "typer", "click", "plotly", "pandas", "numpy", "platformdirs", "packaging.version"}
+
+SESSION = """
+import sys
+import pytest
+code = pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]])
+print("exit", int(code))
+print("loaded", *sorted(sys.modules))
+"""
+
+
+def loaded_by(code, *arguments, cwd):
+    """The modules that a fresh interpreter has loaded after running some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
+    lines = done.stdout.splitlines()
+    assert lines, done.stderr
+    return set(lines[-1].split()[1:]), done.stdout
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch):
+    """A suite of one test, with no plugin but ours."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    (tmp_path / "test_one.py").write_text("import pytest\n\ndef test_one():\n    pass\n")
+    return tmp_path
+
+
+def of_ours(modules):
+    return {module for module in modules if module.split(".")[0] == "pytest_memory"}
+
+
+def test_an_idle_session_loads_the_entry_alone(suite):
+    """No option, no ini key, no marker of ours: entry.py is loaded and nothing else, neither ours nor heavy."""
+    modules, output = loaded_by(SESSION, "-p", "pytest_memory.entry", cwd=suite)
+    assert "exit 0" in output
+    assert of_ours(modules) == {"pytest_memory", "pytest_memory.entry"}
+    assert not HEAVY & modules - loaded_by(SESSION, cwd=suite)[0]
+
+
+def test_an_idle_session_says_nothing(suite):
+    """Who does not ask for us does not see us."""
+    _, output = loaded_by(SESSION, "-p", "pytest_memory.entry", cwd=suite)
+    assert "memory" not in output.split("exit 0")[0]
+
+
+def test_importing_the_package_is_light(tmp_path):
+    """import pytest_memory loads what a benchmark needs only when it asks for it."""
+    modules, _ = loaded_by("import sys, pytest_memory\nprint('loaded', *sys.modules)", cwd=tmp_path)
+    assert of_ours(modules) == {"pytest_memory"}
+    assert not HEAVY & modules
+    assert "pytest" not in modules
+
+
+@pytest.mark.parametrize("module", ["units", "stats", "model", "store.runs", "meter", "engines.choose"])
+def test_the_lower_floors_are_light(module, tmp_path):
+    """Nothing heavy hides in what every measured session loads, and no lower floor knows pytest."""
+    modules, _ = loaded_by(f"import sys, pytest_memory.{module}\nprint('loaded', *sys.modules)", cwd=tmp_path)
+    assert not HEAVY & modules
+    assert "pytest" not in modules
