@@ -10,6 +10,7 @@
     ├── EngineUnavailable (RuntimeError)   this heap engine cannot run here
     ├── WindowRefused (RuntimeError)       the engine runs here, but cannot measure now
     ├── ToolUnavailable (RuntimeError)     a library or a program that an extra brings is not here
+    ├── IsolationError (RuntimeError)      a measurement in a process of its own went wrong
     └── StoreError
         ├── UnreadableFile (ValueError)    a stored file that cannot be read, or is not what it should be
         └── UnwritableFile (OSError)       a file that was asked for and cannot be written
@@ -61,6 +62,10 @@ class WindowRefused(PytestMemoryError, RuntimeError):
 
 class ToolUnavailable(PytestMemoryError, RuntimeError):
     """A library or a program that one of our extras brings, and that is not here."""
+
+
+class IsolationError(PytestMemoryError, RuntimeError):
+    """A process of its own that could not be given its action, or that died."""
 
 
 class StoreError(PytestMemoryError):

@@ -137,3 +137,25 @@ class Meter:
                 window._reading = reading
         assert window._reading is not None  # either the engine refused, or it has just answered
         return window._reading
+
+
+_owners: list[Meter] = []
+
+
+@contextmanager
+def measuring_here(meter: Meter) -> Iterator[None]:
+    """Say that this meter's engine is the active one of the process while the block runs.
+
+    Engines count for the whole process, so this is the one thing that is known process-wide: code that measures on
+    its own account inside a measured session opens its windows through that session's meter.
+    """
+    _owners.append(meter)
+    try:
+        yield
+    finally:
+        _owners.remove(meter)
+
+
+def active_meter() -> Meter | None:
+    """The meter of whoever measures in this process at the moment, the innermost one, or ``None``."""
+    return _owners[-1] if _owners else None
