@@ -1,3 +1,42 @@
-"""Measure, limit, explain and compare the memory of every test."""
+"""Measure, limit, explain and compare the memory of every test.
+
+What is named here is loaded when it is first used: importing the package imports nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_memory.api import (
+        Measurement,
+        MemoryResult,
+        human_bytes,
+        measure_memory,
+        measure_peak,
+        track,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Measurement",
+    "MemoryResult",
+    "__version__",
+    "human_bytes",
+    "measure_memory",
+    "measure_peak",
+    "track",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("_") or name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pytest_memory import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

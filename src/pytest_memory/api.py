@@ -178,10 +178,11 @@ class _Ignoring:
 def _meter() -> Meter:
     """The session's meter if it can measure heap, or else one of our own."""
     active = active_meter()
-    meter = active if active is not None and active.engine.capabilities.metrics else _own_meter()
-    if not meter.engine.capabilities.nests:
-        meter.end_windows("pytest_memory measured on its own account inside it, and this engine cannot do both")
-    return meter
+    if active is None or not active.engine.capabilities.metrics:
+        return _own_meter()
+    if not active.engine.capabilities.nests:
+        active.end_windows("pytest_memory measured on its own account inside it, and this engine cannot do both")
+    return active
 
 
 @cache

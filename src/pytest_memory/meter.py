@@ -86,6 +86,14 @@ class Meter:
         self.measuring_seconds += self._clock() - begun
         return window
 
+    def end_windows(self, reason: str) -> None:
+        """End every open heap window for good; each answers with ``reason`` when it is closed."""
+        for window in reversed(self._open):
+            if window._window is not None:
+                window._window.close()
+                window._window = None
+                window._reading = HeapReading(None, unmeasured=reason)
+
     @contextmanager
     def interrupted(self, reason: str) -> Iterator[None]:
         """End every open heap window for good and unhook the engine while the block runs.
@@ -93,11 +101,7 @@ class Meter:
         Somebody is taking timings: an open window would cost up to 45 % of them. The windows ended here answer
         with ``reason`` when they are closed, unless :meth:`HeapWindow.substitute` gave them a better reading.
         """
-        for window in reversed(self._open):
-            if window._window is not None:
-                window._window.close()
-                window._window = None
-                window._reading = HeapReading(None, unmeasured=reason)
+        self.end_windows(reason)
         self.engine.stand_aside()
         try:
             yield

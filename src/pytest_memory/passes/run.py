@@ -40,7 +40,9 @@ def measure_passes(meter: Meter, action: Action, plan: PassPlan, *, clock: Clock
         for _ in range(plan.warmup):
             action.run()
     while not plan.enough([sample.peak_bytes for sample in samples], clock() - begun):
-        samples.append(measure_isolated(meter.engine.name, action, plan) if plan.isolate else one_pass(meter, action, plan))
+        samples.append(
+            measure_isolated(meter.engine.name, action, plan) if plan.isolate else one_pass(meter, action, plan)
+        )
     return MemoryResult(tuple(samples))
 
 

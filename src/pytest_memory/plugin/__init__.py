@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from pytest_memory.engines.choose import choose_engine
 from pytest_memory.entry import SESSION_PLUGIN
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
-from pytest_memory.meter import Meter
+from pytest_memory.meter import Meter, measuring_here
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.phases import InnermostHooks
 from pytest_memory.plugin.session import SESSION, MemorySession
@@ -29,6 +31,10 @@ def register(config: pytest.Config) -> None:
     except PytestMemoryError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[SESSION] = session
+    if session.meter is not None:
+        ownership = ExitStack()
+        ownership.enter_context(measuring_here(session.meter))
+        config.add_cleanup(ownership.close)
     manager = config.pluginmanager
     manager.register(session, SESSION_PLUGIN)
     if session.phases is not None:
