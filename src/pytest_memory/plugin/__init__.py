@@ -11,6 +11,7 @@ from pytest_memory.entry import SESSION_PLUGIN
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Meter, measuring_here
+from pytest_memory.plugin.collector import Unloader
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.phases import InnermostHooks
 from pytest_memory.plugin.session import SESSION, MemorySession
@@ -45,6 +46,7 @@ def register(config: pytest.Config) -> None:
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
         return
     manager.register(session.collector, f"{SESSION_PLUGIN}-collector")
+    manager.register(Unloader(), f"{SESSION_PLUGIN}-unloader")
     manager.register(TerminalReport(config, session), f"{SESSION_PLUGIN}-terminal")
     if is_controller(config):
         manager.register(ControllerEnd(session), f"{SESSION_PLUGIN}-controller")
@@ -58,6 +60,7 @@ def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
         choice=choice,
         meter=None if is_controller(config) else Meter(engine, reader),
         junit=bool(getattr(config.option, "xmlpath", None)),
+        travels=is_worker(config),
         rootpath=config.rootpath,
     )
     session.note(resident_note)

@@ -32,6 +32,21 @@ class _Draft:
         )
 
 
+class Unloader:
+    """Takes our measurements off each report when everybody has seen it.
+
+    pytest keeps the reports until the session ends: what hangs on them would make each garbage collection longer.
+    """
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep only whether a limit was broken."""
+        carried = getattr(report, REPORT_KEY, None)
+        if carried is not None:
+            verdicts = carried.get("verdicts")
+            setattr(report, REPORT_KEY, {"verdicts": verdicts} if verdicts else {})
+
+
 class Collector:
     """Assembles records from the reports of tests."""
 

@@ -21,7 +21,7 @@ from pytest_memory.meter import HeapWindow, Meter
 from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
 from pytest_memory.plugin.plan import Plan, make_plan
 from pytest_memory.plugin.settings import Settings
-from pytest_memory.plugin.transport import FinishedPhase, Showcase, encode_phase, junit_properties
+from pytest_memory.plugin.transport import FinishedPhase, LocalPhase, Showcase, encode_phase, junit_properties
 from pytest_memory.policy.limits import explain, judge
 
 
@@ -76,6 +76,7 @@ class PhaseHooks:
         observers: Told of the beginning and end of each phase.
         showcase: Keeps the call stacks of the tests that the report shows.
         junit: Put the numbers into the properties that the JUnit report shows.
+        travels: Reports go to another process.
 
     Attributes:
         attempt: The attempt at a test that is running now.
@@ -89,12 +90,14 @@ class PhaseHooks:
         showcase: Showcase,
         *,
         junit: bool = False,
+        travels: bool = False,
     ) -> None:
         self._settings = settings
         self._meter = meter
         self._observers = observers
         self._showcase = showcase
         self._junit = junit
+        self._travels = travels
         self.attempt: Attempt | None = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -127,7 +130,7 @@ class PhaseHooks:
             self._replace_properties(item, finished)
         report = yield
         if finished is not None:
-            setattr(report, REPORT_KEY, encode_phase(finished))
+            setattr(report, REPORT_KEY, encode_phase(finished) if self._travels else LocalPhase(finished))
             if report.failed:
                 report.sections.extend(finished.sections)
         return report
