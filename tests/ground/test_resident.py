@@ -33,6 +33,7 @@ class ProcFolder:
         (self.folder / "status").write_text(
             f"Name:\tpython\nVmHWM:\t{mark:8d} kB\nVmRSS:\t{resident:8d} kB\nThreads:\t1\n"
         )
+        (self.folder / "statm").write_text(f"9999 {resident * 1024 // mmap.PAGESIZE} 1 2 0 3 0\n")
 
 
 @pytest.fixture

@@ -14,15 +14,11 @@ import sys
 from pathlib import Path
 from typing import Literal, Protocol
 
-if sys.platform != "win32":
-    import resource
-
 from ..model import ResidentUsage
 
 ResidentMode = Literal["exact", "sampled", "off"]
 
 _PROC = Path("/proc/self")
-_TOLERANCE = 2 * 1024**2
 _MARK_AND_RESIDENT = re.compile(rb"VmHWM:\s*(\d+) kB\nVmRSS:\s*(\d+) kB")
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -51,10 +47,6 @@ class KernelResident:
     Nested windows are right: an inner window resets the mark, and what the mark had reached goes to the outer one.
     The descriptors are held open (0.7 µs instead of 20 µs a reset) and belong to the process that opened them, so a
     forked child opens its own.
-
-    The mark is read with getrusage(2), a tenth of the time that ``status`` takes. Its ``ru_maxrss`` is the larger of
-    the mark and a constant: the peak of the program that exec'ed this one. A value above what it was at the start is
-    therefore the mark itself; any other is looked up in ``status``.
 
     Raises:
         OSError: ``/proc`` is missing or may not be written.
@@ -85,13 +77,6 @@ class KernelResident:
 
     def read(self) -> tuple[int, int]:
         """Resident bytes now, and the most since the last reset (the kernel counts in batches of about 300 KiB)."""
-        maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        if maximum > self._inherited:
-            resident = self.read_resident()
-            return resident, max(resident, maximum)
-        return self._read_status()
-
-    def _read_status(self) -> tuple[int, int]:
         match = _MARK_AND_RESIDENT.search(os.pread(self._status, 4096, 0))
         assert match is not None  # both lines are there for every process that has memory
         mark, resident = int(match[1]) * 1024, int(match[2]) * 1024
@@ -123,13 +108,6 @@ class KernelResident:
         self._statm = os.open(self._proc / "statm", os.O_RDONLY | os.O_CLOEXEC)
         self._clear = os.open(self._proc / "clear_refs", os.O_WRONLY | os.O_CLOEXEC)
         self.reset()
-        self._inherited = self._bound_inherited()
-
-    def _bound_inherited(self) -> int:
-        """A bound on the constant in ``ru_maxrss``, just after a reset; out of reach where the two marks differ."""
-        maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        _, mark = self._read_status()
-        return maximum if abs(maximum - mark) < _TOLERANCE else sys.maxsize
 
 
 class _KernelWindow:
@@ -212,5 +190,7 @@ def _all_time_peak() -> int:
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return maximum if sys.platform == "darwin" else maximum * 1024
