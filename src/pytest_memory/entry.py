@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Container, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ class Option:
         group: Heading in ``--help``.
         ini: Names of the ini keys, the first in use wins; by default the flag's name with underscores.
         late: A name so general that another plugin may own it: added after all others, and not if it is taken.
+            The same holds for its ini keys.
         ini_help: What the ini key says where that is more than the flag does.
         ini_type: Type of the ini key, if it is not what the kind suggests.
     """
@@ -49,7 +50,8 @@ class Option:
 
     def __post_init__(self) -> None:
         dest = self.flag.lstrip("-").replace("-", "_")
-        object.__setattr__(self, "dest", dest)
+        # A general name is somebody else's destination too: theirs must not be read as ours.
+        object.__setattr__(self, "dest", f"pytest_memory_{dest}" if self.late else dest)
         object.__setattr__(self, "ini", self.ini or (dest,))
 
     def declare(self, group: Any) -> None:
@@ -65,12 +67,13 @@ class Option:
             keywords["action"] = "append"
         group.addoption(self.flag, **keywords)
 
-    def declare_ini(self, parser: pytest.Parser) -> None:
-        """Add the ini keys; unset is None."""
+    def declare_ini(self, parser: pytest.Parser, taken: Container[str] = ()) -> None:
+        """Add the ini keys, but for those taken; unset is None."""
         by_kind = {"flag": "bool", "list": "linelist"}
         kind: Any = self.ini_type or by_kind.get(self.kind, "string")
         for name in self.ini:
-            parser.addini(name, self.ini_help or self.help, type=kind, default=None)
+            if name not in taken:
+                parser.addini(name, self.ini_help or self.help, type=kind, default=None)
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -122,6 +125,65 @@ OPTIONS: tuple[Option, ...] = (
         engages=False,
     ),
     Option("--memory-report", "write the run to PATH (.json); may be repeated", kind="list", metavar="PATH"),
+    Option(
+        "--memray",
+        "measure the call of every test and print the MEMRAY REPORT, counting as memray does (granularity malloc)",
+        kind="flag",
+        group="memray",
+    ),
+    Option(
+        "--most-allocations",
+        "how many tests the MEMRAY REPORT shows (default: 5; 0: all)",
+        metavar="N",
+        engages=False,
+        group="memray",
+    ),
+    Option("--hide-memray-summary", "leave out the MEMRAY REPORT", kind="flag", engages=False, group="memray"),
+    Option(
+        "--memray-bin-path",
+        "write a capture of each measured test, for the memray command line, to this directory (selects the memray "
+        "engine)",
+        metavar="DIRECTORY",
+        group="memray",
+    ),
+    Option(
+        "--memray-bin-prefix",
+        "how the file names of the captures begin (default: a random one for each run; selects the memray engine)",
+        metavar="PREFIX",
+        engages=False,
+        group="memray",
+    ),
+    Option(
+        "--stacks",
+        "how many frames of each call stack the lists of allocations show (default: 1)",
+        metavar="N",
+        engages=False,
+        group="memray",
+        late=True,
+    ),
+    Option(
+        "--native",
+        "show native frames in call stacks (selects the memray engine; slower)",
+        kind="flag",
+        engages=False,
+        group="memray",
+        late=True,
+    ),
+    Option(
+        "--trace-python-allocators",
+        "count every Python object, as --memory-granularity=python does",
+        kind="flag",
+        engages=False,
+        group="memray",
+    ),
+    Option(
+        "--fail-on-increase",
+        "fail a test with a limit on its peak if it uses more memory than its last successful run",
+        kind="flag",
+        engages=False,
+        group="memray",
+        ini=("fail_on_increase", "fail-on-increase"),
+    ),
 )
 
 MARKERS: dict[str, str] = {
@@ -142,6 +204,9 @@ REPLACED = (
     ("benchmem", "pytest_benchmem", "pytest-benchmem"),
 )
 
+FOREIGN_KEYS: pytest.StashKey[frozenset[str]] = pytest.StashKey()
+"""Ini keys of ours that another plugin has declared too, and that are therefore its own."""
+
 REPORT_KEY = "pytest_memory"
 """Attribute of a test report under which its measurements travel."""
 
@@ -155,7 +220,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     for option in OPTIONS:
         if not option.late:
             option.declare(parser.getgroup(option.group))
-        option.declare_ini(parser)
+            option.declare_ini(parser)
+    parser.addini(
+        "verbosity_memray",
+        "how much the list of allocations of a broken limit shows: below 0 nothing, up to 1 the ten largest, from 2 "
+        "all (default: pytest's own -v and -q)",
+        default="auto",
+    )
     parser.getgroup("memory").addoption(
         "--no-memory",
         action="store_const",
@@ -167,15 +238,20 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, object, object]:
-    """Declare the flags with general names, now that everybody else has declared theirs."""
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser
+) -> Generator[None, object, object]:
+    """Declare the flags and ini keys with general names, now that everybody else has declared theirs."""
     result = yield
-    for option in OPTIONS:
-        if option.late:
-            try:
-                option.declare(parser.getgroup(option.group))
-            except ValueError:
-                continue  # somebody else owns the name: theirs it stays
+    groups = (*parser._groups, parser._anonymous)
+    flags = {name for group in groups for option in group.options for name in option.names()}
+    late = [option for option in OPTIONS if option.late]
+    keys = frozenset(name for option in late for name in option.ini if name in parser._inidict)
+    for option in late:
+        if option.flag not in flags:  # else somebody else owns the name: theirs it stays
+            option.declare(parser.getgroup(option.group))
+        option.declare_ini(parser, keys)
+    early_config.stash[FOREIGN_KEYS] = keys
     return result
 
 

@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 
 _MARK = 104_729  # bytes; no block of ours or of the interpreter's start has a size like it
 
-_OWN_DIRECTORY = str(Path(__file__).parents[1])
+_OWN_DIRECTORY = str(Path(__file__).parents[1]) + os.sep
 
 
 class MemrayEngine:
@@ -252,7 +252,8 @@ class _Capture:
 
     def _sites(self, records: Iterable[_Weighed]) -> tuple[AllocationSite, ...]:
         sites = [AllocationSite(weighed.size, weighed.number, self._frames(weighed.record)) for weighed in records]
-        return tuple(sorted(sites, key=lambda site: site.bytes, reverse=True))
+        theirs = (site for site in sites if not _is_bookkeeping(site))
+        return tuple(sorted(theirs, key=lambda site: site.bytes, reverse=True))
 
     def _frames(self, record: AllocationRecord) -> tuple[StackFrame, ...]:
         mixed = record.hybrid_stack_trace() if self._native else None
@@ -261,6 +262,11 @@ class _Capture:
             StackFrame(readable_function(function, filename, lineno), filename, lineno)
             for function, filename, lineno in stack
         )
+
+
+def _is_bookkeeping(site: AllocationSite) -> bool:
+    """A few hundred bytes with which the meter itself opens and closes the window; nobody can do anything about it."""
+    return bool(site.frames) and site.frames[-1].filename.startswith(_OWN_DIRECTORY)
 
 
 def _weighed(records: Iterable[AllocationRecord]) -> list[_Weighed]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
 from pytest_memory.engines.choose import choose_engine
 from pytest_memory.entry import SESSION_PLUGIN
-from pytest_memory.errors import PytestMemoryError
+from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Meter, measuring_here
 from pytest_memory.plugin.collector import Unloader
 from pytest_memory.plugin.markers import MarkerCheck
+from pytest_memory.plugin.memray_face import register_memray_face
 from pytest_memory.plugin.phases import InnermostHooks
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
@@ -42,6 +44,7 @@ def register(config: pytest.Config) -> None:
         manager.register(session.phases, f"{SESSION_PLUGIN}-phases")
         manager.register(InnermostHooks(session.phases), f"{SESSION_PLUGIN}-innermost")
         manager.register(MarkerCheck(settings, worker=is_worker(config)), f"{SESSION_PLUGIN}-marker-check")
+    register_memray_face(config, session)
     if is_worker(config):
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
         return
@@ -53,7 +56,13 @@ def register(config: pytest.Config) -> None:
 
 
 def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
-    engine, choice = choose_engine(settings.engine)
+    try:
+        engine, choice = choose_engine(settings.engine)
+    except EngineUnavailable as error:
+        raise EngineUnavailable(f"{settings.engine_reason}: {error.problem}", error.advice) from error
+    granularities = engine.capabilities.granularities
+    if settings.granularity not in granularities:
+        settings = replace(settings, granularity=granularities[0])
     reader, resident_note = resident_reader(settings.resident)
     session = MemorySession(
         settings,

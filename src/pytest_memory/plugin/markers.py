@@ -1,4 +1,4 @@
-"""From ``limit_memory`` markers to limits."""
+"""From ``limit_memory`` and ``limit_leaks`` markers to limits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from pytest_memory.errors import InvalidLimit, InvalidSize, PytestMemoryError
 from pytest_memory.model import PHASES, Limit, LimitMetric, Phase
 from pytest_memory.plugin.settings import Settings
+from pytest_memory.policy.leaks import LeakLimit
 from pytest_memory.units import parse_limit_size
 
 
@@ -57,6 +58,7 @@ class MarkerCheck:
         for item in items:
             try:
                 tuple(limit_memory_limits(item, self._settings.positional))
+                leak_limit(item)
             except PytestMemoryError as error:
                 problems.setdefault(str(error), item.nodeid)
         if problems:
@@ -103,9 +105,49 @@ def parse_limit_memory(mark: pytest.Mark, positional: str) -> tuple[Limit, ...]:
     )
 
 
+def leak_limit(item: pytest.Item) -> LeakLimit | None:
+    """What the closest ``limit_leaks`` marker of a test says, or None without one.
+
+    Raises:
+        InvalidLimit: It cannot be understood.
+        InvalidSize: Its size cannot be parsed.
+    """
+    mark = item.get_closest_marker("limit_leaks")
+    return parse_limit_leaks(mark) if mark is not None else None
+
+
+def parse_limit_leaks(mark: pytest.Mark) -> LeakLimit:
+    """Read one marker ``limit_leaks(location_limit, *, filter_fn=None, current_thread_only=False)``.
+
+    Raises:
+        InvalidLimit: An unknown argument, no limit or more than one, a filter that cannot be called.
+        InvalidSize: A size that cannot be parsed.
+    """
+    written = describe(mark)
+    arguments: dict[str, Any] = dict(mark.kwargs)
+    filter_fn = arguments.pop("filter_fn", None)
+    this_thread = _switch(arguments.pop("current_thread_only", False), "current_thread_only", written)
+    limits = [*mark.args, *([arguments.pop("location_limit")] if "location_limit" in arguments else [])]
+    if arguments:
+        names = ", ".join(repr(name) for name in arguments)
+        raise InvalidLimit(
+            f"{written}: unknown argument {names}", "the arguments are location_limit, filter_fn, current_thread_only"
+        )
+    if len(limits) != 1:
+        raise InvalidLimit(f"{written}: {len(limits)} limits", "write one, for example limit_leaks('1 MB')")
+    if filter_fn is not None and not callable(filter_fn):
+        raise InvalidLimit(
+            f"{written}: filter_fn={filter_fn!r} cannot be called", "write a function of one argument, the stack"
+        )
+    bound = _parse_size(limits[0], f"location_limit in {written}")
+    return LeakLimit(Limit("leak", bound, origin=written, current_thread_only=this_thread), filter_fn)
+
+
 def describe(mark: pytest.Mark) -> str:
     """The marker as somebody wrote it."""
-    arguments = [repr(value) for value in mark.args] + [f"{name}={value!r}" for name, value in mark.kwargs.items()]
+    arguments = [_repr(value) for value in mark.args] + [
+        f"{name}={_repr(value)}" for name, value in mark.kwargs.items()
+    ]
     return f"{mark.name}({', '.join(arguments)})"
 
 
@@ -129,3 +171,9 @@ def _switch(value: object, name: str, written: str) -> bool:
     if not isinstance(value, bool):
         raise InvalidLimit(f"{written}: {name}={value!r}", f"write {name}=True or leave it out")
     return value
+
+
+def _repr(value: object) -> str:
+    """A function by its name: its address would make each run's messages differ."""
+    name = getattr(value, "__qualname__", None)
+    return name if callable(value) and isinstance(name, str) else repr(value)

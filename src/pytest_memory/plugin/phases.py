@@ -18,10 +18,11 @@ import pytest
 from pytest_memory.engines.base import HeapReading
 from pytest_memory.entry import REPORT_KEY
 from pytest_memory.meter import HeapWindow, Meter
-from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
+from pytest_memory.model import Phase, PhaseUsage, Verdict
 from pytest_memory.plugin.plan import Plan, make_plan
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.plugin.transport import FinishedPhase, LocalPhase, Showcase, encode_phase, junit_properties
+from pytest_memory.policy.leaks import LeakLimit, judge_leaks
 from pytest_memory.policy.limits import explain, judge
 
 
@@ -200,7 +201,7 @@ class PhaseHooks:
             for observer in self._observers:
                 observer.phase_ended(item, phase, usage)
             self._finish(attempt, phase, usage)
-        self._raise_broken(attempt.finished[phase].verdicts)
+        self._raise_broken(attempt, phase)
         return result
 
     def _open_heap(self, attempt: Attempt, phase: Phase) -> None:
@@ -219,6 +220,8 @@ class PhaseHooks:
     def _finish(self, attempt: Attempt, phase: Phase, usage: PhaseUsage) -> None:
         sites = attempt.reading.sites if attempt.reading is not None else ()
         verdicts = tuple(judge(limit, usage, sites) for limit in attempt.plan.limits if limit.phase == phase)
+        if attempt.plan.leaks is not None and phase == "call":
+            verdicts = (*verdicts, self._judge_leaks(attempt.plan.leaks, attempt.reading, usage.unmeasured))
         finished = FinishedPhase(
             nodeid=attempt.item.nodeid,
             phase=phase,
@@ -230,16 +233,25 @@ class PhaseHooks:
         attempt.finished[phase] = finished
         self._showcase.consider(finished)
 
+    @staticmethod
+    def _judge_leaks(leaks: LeakLimit, reading: HeapReading | None, unmeasured: str) -> Verdict:
+        if reading is None or reading.usage is None:
+            return Verdict(leaks.limit, "not judged", reason=unmeasured or "this engine does not measure leaks")
+        return judge_leaks(leaks, reading.leaked)
+
     def _sections(self, verdicts: Sequence[Verdict]) -> tuple[tuple[str, str], ...]:
-        sites: tuple[AllocationSite, ...] = next((verdict.sites for verdict in verdicts if verdict.sites), ())
-        if not sites or self._settings.verbosity < 0:
+        if not any(verdict.sites for verdict in verdicts):
             return ()
-        from pytest_memory.report.failures import allocations_section
+        from pytest_memory.report.failures import failure_sections
 
-        return (allocations_section(sites, self._settings.verbosity),)
+        memray = self._settings.memray
+        return failure_sections(verdicts, verbosity=memray.verbosity, stacks=memray.stacks)
 
-    def _raise_broken(self, verdicts: Sequence[Verdict]) -> None:
-        broken = [explain(verdict, self._settings.granularity) for verdict in verdicts if verdict.outcome == "exceeded"]
+    def _raise_broken(self, attempt: Attempt, phase: Phase) -> None:
+        verdicts = attempt.finished[phase].verdicts
+        request = attempt.plan.heap.get(phase)
+        granularity = request.granularity if request is not None else self._settings.granularity
+        broken = [explain(verdict, granularity) for verdict in verdicts if verdict.outcome == "exceeded"]
         if self._settings.unmeasured_fails:
             broken += [
                 f"{verdict.limit.origin} could not be judged: {verdict.reason}"

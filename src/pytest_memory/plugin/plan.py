@@ -11,8 +11,9 @@ import pytest
 from pytest_memory.engines.base import Capabilities, WindowRequest
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.model import PHASES, Limit, Phase
-from pytest_memory.plugin.markers import limit_memory_limits
+from pytest_memory.plugin.markers import leak_limit, limit_memory_limits
 from pytest_memory.plugin.settings import Settings
+from pytest_memory.policy.leaks import LeakLimit
 from pytest_memory.policy.limits import binding_limits
 
 
@@ -22,6 +23,7 @@ class Plan:
 
     Attributes:
         limits: Those that bind it.
+        leaks: The bound on what its call stacks may leave behind.
         heap: The phases with a heap window, and what is asked of each.
         collect: Phases in which garbage is collected before the window opens and before it closes.
         resident: Resident memory is read in every phase.
@@ -29,6 +31,7 @@ class Plan:
     """
 
     limits: tuple[Limit, ...] = ()
+    leaks: LeakLimit | None = None
     heap: Mapping[Phase, WindowRequest] = field(default_factory=dict)
     collect: frozenset[Phase] = frozenset()
     resident: bool = False
@@ -44,28 +47,40 @@ def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities)
     """Decide what to measure of a test; a marker that cannot be understood makes a plan with a problem."""
     try:
         limits = binding_limits(limit_memory_limits(item, settings.positional), settings.limits, item.nodeid)
+        leaks = leak_limit(item)
     except PytestMemoryError as error:
         return Plan(problem=str(error))
-    if not limits and not settings.measure:
+    if not limits and leaks is None and not settings.measure:
         return Plan()
     heap_limits = [limit for limit in limits if limit.metric != "rss"]
-    limited = {limit.phase for limit in heap_limits}
+    limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())
     always = PHASES if capabilities.cheap else ("call",)
     wanted = [phase for phase in PHASES if phase in limited or (settings.measure and phase in always)]
     return Plan(
         limits=limits,
-        heap={phase: _request(item, phase, heap_limits, settings) for phase in wanted if capabilities.metrics},
+        leaks=leaks,
+        heap={
+            phase: _request(item, phase, heap_limits, leaks if phase == "call" else None, settings)
+            for phase in wanted
+            if capabilities.metrics
+        },
         collect=frozenset(limit.phase for limit in limits if limit.collect),
         resident=settings.resident != "off" and (settings.measure or len(heap_limits) < len(limits)),
     )
 
 
-def _request(item: pytest.Item, phase: Phase, limits: list[Limit], settings: Settings) -> WindowRequest:
+def _request(
+    item: pytest.Item, phase: Phase, limits: list[Limit], leaks: LeakLimit | None, settings: Settings
+) -> WindowRequest:
     binding = [limit for limit in limits if limit.phase == phase]
+    dumps = settings.memray.dumps
     return WindowRequest(
-        granularity=settings.granularity,
-        detail=settings.detail,
-        current_thread_only=any(limit.current_thread_only for limit in binding),
-        totals=any(limit.metric == "allocated" for limit in binding),
+        granularity=settings.granularity if leaks is None else "python",  # most of what leaks are small objects
+        detail=settings.detail if leaks is None else "stacks",
+        current_thread_only=any(limit.current_thread_only for limit in (*binding, *([leaks.limit] if leaks else ()))),
+        totals=any(limit.metric in ("allocated", "allocations") for limit in binding),
+        leaks=leaks is not None,
+        native_frames=settings.memray.native,
+        capture=dumps.path(item.nodeid) if dumps is not None and phase == "call" else None,
         seed=zlib.crc32(f"{item.nodeid} {phase}".encode(errors="surrogatepass")),
     )

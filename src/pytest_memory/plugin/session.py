@@ -54,7 +54,7 @@ class MemorySession:
         self.choice = choice
         self.observers: list[PhaseObserver] = []
         self.collector = Collector()
-        self.showcase = Showcase(settings.top)
+        self.showcase = Showcase(settings.showcase)
         self.notes: list[str] = []
         self.measuring_seconds = 0.0
         self.rootpath = rootpath

@@ -10,10 +10,16 @@ from typing import TypeVar, cast
 import pytest
 
 from pytest_memory.engines.choose import ENGINE_NAMES
-from pytest_memory.entry import OPTIONS, Option
+from pytest_memory.entry import FOREIGN_KEYS, OPTIONS, Option
 from pytest_memory.errors import InvalidValue
 from pytest_memory.instruments.resident import ResidentMode
 from pytest_memory.model import DETAILS, GRANULARITIES, Detail, Granularity
+from pytest_memory.plugin.memray_settings import (
+    MemraySettings,
+    choose_engine_name,
+    choose_granularity,
+    read_memray_settings,
+)
 from pytest_memory.policy.limits import DefaultLimit
 from pytest_memory.units import parse_limit_size
 
@@ -49,8 +55,9 @@ class OptionReader:
         value = getattr(self._config.option, option.dest, None)
         if value is not None:
             return Given(value, flag, from_ini=False)
+        foreign = self._config.stash.get(FOREIGN_KEYS, frozenset())
         for name in option.ini:
-            value = self._config.getini(name)
+            value = None if name in foreign else self._config.getini(name)
             if value is not None:
                 return Given(value, f"ini key {name}", from_ini=True)
         return None
@@ -160,6 +167,7 @@ class Settings:
         reports: Files to write.
         unmeasured_fails: A limit that could not be judged fails its test.
         verbosity: pytest's.
+        memray: pytest-memray's flags.
     """
 
     measure: bool
@@ -175,6 +183,14 @@ class Settings:
     reports: tuple[Path, ...]
     unmeasured_fails: bool
     verbosity: int
+    memray: MemraySettings
+
+    @property
+    def showcase(self) -> int:
+        """For how many tests the reports may show call stacks; 0 is all."""
+        if not self.memray.report:
+            return self.top
+        return max(self.top, self.memray.most_allocations) if self.top and self.memray.most_allocations else 0
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -188,13 +204,16 @@ def read_settings(config: pytest.Config) -> Settings:
     reports = read.paths("--memory-report", (".json",))
     metric = read.choice("--memory-limit-metric", ("auto", "heap", "rss"), "auto")
     positional = "rss" if metric == "rss" else "peak"
+    memray = read_memray_settings(read, config)
+    engine, engine_reason = choose_engine_name(read, read.choice("--memory-engine", ENGINE_NAMES, "auto"))
+    granularity = read.choice("--memory-granularity", GRANULARITIES, "python")
     return Settings(
-        measure=memory if memory is not None else bool(reports),
+        measure=memory if memory is not None else bool(reports) or memray.active,
         summary=bool(memory),
-        engine=read.choice("--memory-engine", ENGINE_NAMES, "auto"),
-        engine_reason="--memory-engine",
-        granularity=read.choice("--memory-granularity", GRANULARITIES, "python"),
-        detail=read.choice("--memory-detail", DETAILS, "sampled"),
+        engine=engine,
+        engine_reason=engine_reason,
+        granularity=choose_granularity(read, granularity if read.given("--memory-granularity") else None),
+        detail=read.choice("--memory-detail", DETAILS, "stacks" if memray.active else "sampled"),
         top=read.count("--memory-top", 10),
         limits=_default_limits(read, positional),
         positional=positional,
@@ -202,6 +221,7 @@ def read_settings(config: pytest.Config) -> Settings:
         reports=reports,
         unmeasured_fails=read.choice("--memory-unmeasured", ("pass", "fail"), "pass") == "fail",
         verbosity=config.get_verbosity(),
+        memray=memray,
     )
 
 

@@ -89,6 +89,7 @@ _FAILURES = {
     "allocations": "Test was limited to {bound} allocations but made {measured}",
     "retained": "Test was limited to {bound} retained but retained {measured}",
     "rss": "Test was limited to {bound} of resident memory but reached {measured}",
+    "leak": "Test was allowed to leak {bound} per location but at least one location leaked more ({measured})",
 }
 
 
@@ -100,6 +101,8 @@ def explain(verdict: Verdict, granularity: str) -> str:
         granularity: What counted as an allocation; named, because the same code gives another number in the other.
     """
     limit = verdict.limit
+    if verdict.reason:
+        return verdict.reason
     show = format_count if limit.metric == "allocations" else format_size
     measured, bound = show(verdict.measured or 0), show(limit.bound)
     if measured == bound:  # the difference is below what the unit shows
