@@ -21,7 +21,8 @@ def native_extension():
             "pytest_memory.engines.native._native",
             sources=sources,
             depends=sorted(str(path) for path in NATIVE.glob("*.h")),
-            extra_compile_args=["-std=c11", "-O2", "-fvisibility=hidden", "-ftls-model=initial-exec"],
+            extra_compile_args=["-std=c11", "-O2", "-fvisibility=hidden"],
+            libraries=["m"],
             optional=True,
         )
     ]

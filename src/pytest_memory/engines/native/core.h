@@ -1,0 +1,90 @@
+/* The words in which the files of the engine speak: threads, windows, ledgers.
+ *
+ * There are two ledgers, one per granularity. Each counts on its own, with its own shadow table and its own stack
+ * of windows, so that a window that counts Python objects may stand inside one that counts mallocs, or the other
+ * way round, and both are exact. A ledger without an open window costs its hooks one load and one branch.
+ */
+#ifndef PM_CORE_H
+#define PM_CORE_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PM_LIKELY(x) __builtin_expect(!!(x), 1)
+#define PM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* musl cannot load a library with initial-exec thread-locals, and its __tls_get_addr never allocates; glibc's may. */
+#ifdef __GLIBC__
+#define PM_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+#else
+#define PM_THREAD_LOCAL __thread
+#endif
+
+enum { PM_MALLOC, PM_PYTHON, PM_LEDGERS };
+
+/* Bits of pm_state, shifted by PM_STATE_BITS for each ledger: what its hooks have to do. */
+enum { PM_OPEN = 1, PM_SAMPLE = 2, PM_EVERY = 4, PM_STATE_BITS = 3 };
+
+/* Read by every hook; 0 when no window is open. */
+extern _Atomic uint32_t pm_state;
+
+static inline uint32_t pm_load_state(void) { return atomic_load_explicit(&pm_state, memory_order_relaxed); }
+
+static inline uint32_t pm_state_of(uint32_t state, int ledger) { return state >> (PM_STATE_BITS * ledger); }
+
+/* Running sums, never reset; a window is the difference of two readings. One per living thread, handed on to the
+ * next thread when its own ends, so that no sum is ever lost. */
+struct pm_totals {
+    _Atomic int64_t allocated[PM_LEDGERS];
+    _Atomic int64_t allocations[PM_LEDGERS];
+    _Atomic uint32_t owner; /* windows open over this thread alone */
+    uint32_t index;
+    bool shared; /* several threads add to it: those that came when none was free, or that are about to end */
+} __attribute__((aligned(64)));
+
+struct pm_sampler {
+    int64_t gap;     /* bytes until the next sample */
+    uint64_t random; /* state of the generator */
+    uint32_t serial; /* of the window that seeded it */
+};
+
+struct pm_thread {
+    struct pm_totals *totals;
+    uint32_t nested;       /* inside a call of ours, or of an allocator whose own calls do not count again */
+    uint32_t python_depth; /* inside a Python allocator: what it calls counts for malloc granularity alone */
+    uint32_t locked;       /* holds a ledger's lock: a signal handler that allocates must not take it again */
+    uint32_t muted;        /* building an answer: its objects are the engine's, not the program's */
+    struct pm_sampler sampler[PM_LEDGERS];
+};
+
+extern PM_THREAD_LOCAL struct pm_thread pm_self;
+
+struct pm_tally;
+
+struct pm_window {
+    _Atomic int64_t live;
+    _Atomic int64_t peak;
+    _Atomic(struct pm_window *) outer;
+    uint32_t start; /* the first epoch whose blocks belong to it */
+    bool thread_only;
+    bool wants_sites;
+    bool every;
+    bool used;
+    uint32_t level;  /* of its tallies */
+    uint32_t serial; /* tells one use of this slot from the next */
+    uint64_t lost;   /* the ledger's losses when it opened */
+    int64_t allocated; /* the sums when it opened */
+    int64_t allocations;
+    struct pm_totals *own;
+    struct pm_tally *tallies;
+};
+
+enum { PM_WINDOWS = 128, PM_DEPTH = 32, PM_EPOCHS = 1 << 15 };
+
+#endif

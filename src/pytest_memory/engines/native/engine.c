@@ -1,0 +1,109 @@
+#include "engine.h"
+
+#include "patch.h"
+#include "pyalloc.h"
+#include "real.h"
+#include "sites.h"
+#include "threads.h"
+
+static bool installed, ended;
+static uint64_t forks;
+static uint64_t breaks[PM_LEDGERS]; /* how often hooks were found replaced under an open window */
+
+static void before_fork(void) {
+    if (pm_self.locked) return; /* a signal handler that forks; the child starts clean anyway */
+    pm_threads_lock();
+    for (int which = 0; which < PM_LEDGERS; which++) pm_lock(&pm_ledgers[which], &pm_self);
+}
+
+static void after_fork_in_parent(void) {
+    if (pm_self.locked < PM_LEDGERS) return;
+    for (int which = PM_LEDGERS - 1; which >= 0; which--) pm_unlock(&pm_ledgers[which], &pm_self);
+    pm_threads_unlock();
+}
+
+/* The child has the parent's tables, but no window: what it allocates is not the parent's. It may open its own. */
+static void after_fork_in_child(void) {
+    forks++;
+    pm_self.locked = pm_self.nested = pm_self.python_depth = pm_self.muted = 0;
+    pm_patch_forked();
+    pm_threads_forked();
+    for (int which = 0; which < PM_LEDGERS; which++) pthread_mutex_init(&pm_ledgers[which].lock, NULL);
+    pm_windows_abandon();
+    pm_sites_abandon();
+}
+
+const char *pm_engine_install(const void *interpreter) {
+    if (ended) return "the interpreter is ending";
+    if (installed) return NULL;
+    const char *reason = pm_real_resolve();
+    if (!reason) reason = pm_threads_prepare();
+    if (!reason) reason = pm_patch_install(interpreter);
+    if (reason) return reason;
+    if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) return "fork cannot be watched";
+    installed = true;
+    return NULL;
+}
+
+static void note_break(int which) {
+    if (pm_windows_depth(which)) breaks[which]++;
+}
+
+/* Somebody may have put his own hooks in the place of ours, or restored the originals over them. */
+static bool hooks_in_place(void) {
+    pm_patch_refresh(false);
+    if (pm_patch_intact()) return true;
+    for (int which = 0; which < PM_LEDGERS; which++) note_break(which);
+    pm_patch_refresh(true);
+    return pm_patch_intact();
+}
+
+static bool python_hooks_in_place(void) {
+    if (pm_windows_depth(PM_PYTHON) && pm_pyalloc_intact()) return true;
+    note_break(PM_PYTHON);
+    pm_pyalloc_hook();
+    return pm_pyalloc_intact();
+}
+
+const char *pm_engine_open(struct pm_session *session) {
+    static const char held[] = "another tool holds the allocation hooks";
+    const char *reason = NULL;
+    if (ended) return "the interpreter is ending";
+    if (!hooks_in_place()) return held;
+    if (session->request.ledger == PM_PYTHON && !python_hooks_in_place()) return held;
+    session->window = pm_window_open(&session->request, &reason);
+    if (session->window) {
+        session->serial = session->window->serial;
+        session->breaks = breaks[session->request.ledger];
+        session->forks = forks;
+    } else {
+        pm_engine_aside();
+    }
+    return reason;
+}
+
+const char *pm_engine_close(struct pm_session *session, struct pm_reading *reading) {
+    int which = session->request.ledger;
+    if (session->forks != forks) return "the process was forked inside the window";
+    if (!session->window->used || session->window->serial != session->serial) return "the interpreter is ending";
+    pm_window_close(which, session->window, reading);
+    bool intact = pm_patch_intact() && (which != PM_PYTHON || pm_pyalloc_intact());
+    if (!intact) note_break(which);
+    pm_engine_aside();
+    if (!intact || session->breaks != breaks[which]) return "another tool replaced the allocation hooks";
+    if (reading->lost) return "the engine had no memory left for its own tables";
+    return NULL;
+}
+
+void pm_engine_release(struct pm_session *session) {
+    if (session->forks == forks && session->window) pm_sites_end(&pm_ledgers[session->request.ledger], session->window);
+}
+
+void pm_engine_aside(void) {
+    if (!pm_windows_depth(PM_PYTHON)) pm_pyalloc_unhook();
+}
+
+void pm_engine_shutdown(void) {
+    ended = true;
+    pm_windows_abandon();
+}

@@ -1,0 +1,89 @@
+/* The one place that knows how each CPython lays out its frames. A new version gets a block here.
+ *
+ * pm_top_frame(thread)   the most recent frame of a thread state, or NULL
+ * pm_frame_back(frame)   the frame that called it
+ * pm_frame_code(frame)   its code object, or NULL for a frame that runs none (an entry from C)
+ * pm_frame_lasti(frame)  byte offset of the instruction it is at
+ * pm_code_name(code)     the most telling name of a code object
+ */
+#ifndef PM_INTERPRETER_H
+#define PM_INTERPRETER_H
+
+#if defined(Py_PYTHON_H)
+#error "interpreter.h must come before Python.h: it asks for the internal headers"
+#endif
+#define PY_SSIZE_T_CLEAN
+#define Py_BUILD_CORE_MODULE 1
+#include <Python.h>
+
+#if PY_VERSION_HEX < 0x030A0000 || PY_VERSION_HEX >= 0x030F0000
+#error "pytest-memory's native engine knows CPython 3.10 to 3.14; --memory-engine=auto falls back to another"
+#endif
+
+#if PY_VERSION_HEX < 0x030B0000 /* 3.10 */
+
+#include <frameobject.h>
+
+typedef PyFrameObject pm_python_frame;
+
+static inline pm_python_frame *pm_top_frame(PyThreadState *thread) { return thread->frame; }
+static inline pm_python_frame *pm_frame_back(pm_python_frame *frame) { return frame->f_back; }
+static inline PyCodeObject *pm_frame_code(pm_python_frame *frame) { return frame->f_code; }
+static inline int pm_frame_lasti(pm_python_frame *frame) { return frame->f_lasti * (int)sizeof(_Py_CODEUNIT); }
+static inline PyObject *pm_code_name(PyCodeObject *code) { return code->co_name; }
+
+#else
+
+#if PY_VERSION_HEX >= 0x030E0000
+#include <internal/pycore_interpframe.h>
+#else
+#include <internal/pycore_frame.h>
+#endif
+
+typedef struct _PyInterpreterFrame pm_python_frame;
+
+static inline pm_python_frame *pm_frame_back(pm_python_frame *frame) { return frame->previous; }
+static inline PyObject *pm_code_name(PyCodeObject *code) { return code->co_qualname; }
+
+#if PY_VERSION_HEX < 0x030C0000 /* 3.11 */
+
+static inline pm_python_frame *pm_top_frame(PyThreadState *thread) { return thread->cframe->current_frame; }
+static inline PyCodeObject *pm_frame_code(pm_python_frame *frame) { return frame->f_code; }
+static inline _Py_CODEUNIT *pm_frame_instruction(pm_python_frame *frame) { return frame->prev_instr; }
+
+#elif PY_VERSION_HEX < 0x030D0000 /* 3.12 */
+
+static inline pm_python_frame *pm_top_frame(PyThreadState *thread) { return thread->cframe->current_frame; }
+static inline PyCodeObject *pm_frame_code(pm_python_frame *frame) {
+    return frame->owner == FRAME_OWNED_BY_CSTACK ? NULL : frame->f_code;
+}
+static inline _Py_CODEUNIT *pm_frame_instruction(pm_python_frame *frame) { return frame->prev_instr; }
+
+#elif PY_VERSION_HEX < 0x030E0000 /* 3.13 */
+
+static inline pm_python_frame *pm_top_frame(PyThreadState *thread) { return thread->current_frame; }
+static inline PyCodeObject *pm_frame_code(pm_python_frame *frame) {
+    if (frame->owner == FRAME_OWNED_BY_CSTACK || !frame->f_executable) return NULL;
+    return PyCode_Check(frame->f_executable) ? (PyCodeObject *)frame->f_executable : NULL;
+}
+static inline _Py_CODEUNIT *pm_frame_instruction(pm_python_frame *frame) { return frame->instr_ptr; }
+
+#else /* 3.14: f_executable is a tagged reference */
+
+static inline pm_python_frame *pm_top_frame(PyThreadState *thread) { return thread->current_frame; }
+static inline PyCodeObject *pm_frame_code(pm_python_frame *frame) {
+    if (frame->owner >= FRAME_OWNED_BY_INTERPRETER || PyStackRef_IsNull(frame->f_executable)) return NULL;
+    PyObject *executable = PyStackRef_AsPyObjectBorrow(frame->f_executable);
+    return PyCode_Check(executable) ? (PyCodeObject *)executable : NULL;
+}
+static inline _Py_CODEUNIT *pm_frame_instruction(pm_python_frame *frame) { return frame->instr_ptr; }
+
+#endif
+
+static inline int pm_frame_lasti(pm_python_frame *frame) {
+    return (int)((char *)pm_frame_instruction(frame) - (char *)_PyCode_CODE(pm_frame_code(frame)));
+}
+
+#endif
+
+#endif

@@ -1,0 +1,287 @@
+/* The Python face of the C core: values in, tuples out. What they mean is said in native/__init__.py. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "engine.h"
+#include "patch.h"
+#include "sites.h"
+#include "stacks.h"
+
+struct window_object {
+    PyObject_HEAD
+    struct pm_session session;
+    bool open;
+};
+
+static PyObject *refuse(const char *reason) {
+    PyErr_SetString(PyExc_RuntimeError, reason);
+    return NULL;
+}
+
+static PyObject *site_list(struct pm_session *session) {
+    struct pm_ledger *ledger = &pm_ledgers[session->request.ledger];
+    PyObject *list = PyList_New(0);
+    for (uint32_t site = 0; list && site < pm_sites_known(ledger); site++) {
+        struct pm_site_reading reading;
+        if (!pm_sites_read(ledger, session->window, site, &reading)) continue;
+        PyObject *item = Py_BuildValue("(LLLLI)", (long long)reading.bytes, (long long)reading.count,
+                                       (long long)reading.leaked_bytes, (long long)reading.leaked_count, site);
+        if (!item || PyList_Append(list, item) < 0) Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+PyDoc_STRVAR(close_doc, "close() -> (peak, allocated, allocations, retained, sites | None)\n\n"
+                        "Raises RuntimeError with the reason if the reading is worth nothing.\n"
+                        "Each site is (bytes at peak, count at peak, bytes live, count live, number).");
+
+static PyObject *window_close(PyObject *object, PyObject *unused) {
+    (void)unused;
+    struct window_object *self = (struct window_object *)object;
+    if (!self->open) return refuse("the window is closed");
+    self->open = false;
+    struct pm_reading reading = {0};
+    const char *reason = pm_engine_close(&self->session, &reading);
+    pm_self.muted++;
+    PyObject *sites = NULL, *result = NULL;
+    if (reason) {
+        refuse(reason);
+    } else if (self->session.request.sites) {
+        sites = site_list(&self->session);
+    } else {
+        sites = Py_NewRef(Py_None);
+    }
+    pm_engine_release(&self->session);
+    if (sites) {
+        result = Py_BuildValue("(LLLLN)", (long long)reading.peak, (long long)reading.allocated,
+                               (long long)reading.allocations, (long long)reading.retained, sites);
+    }
+    pm_self.muted--;
+    return result;
+}
+
+static void window_dealloc(PyObject *object) {
+    struct window_object *self = (struct window_object *)object;
+    struct pm_reading reading;
+    if (self->open) {
+        pm_engine_close(&self->session, &reading);
+        pm_engine_release(&self->session);
+    }
+    PyTypeObject *type = Py_TYPE(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef window_methods[] = {
+    {"close", window_close, METH_NOARGS, close_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot window_slots[] = {
+    {Py_tp_dealloc, window_dealloc},
+    {Py_tp_methods, window_methods},
+    {Py_tp_doc, "An open window; made by open()."},
+    {0, NULL},
+};
+
+static PyType_Spec window_spec = {
+    .name = "pytest_memory.engines.native._native.Window",
+    .basicsize = sizeof(struct window_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = window_slots,
+};
+
+static PyTypeObject *window_type;
+
+PyDoc_STRVAR(open_doc, "open(ledger, sites, every, thread_only, seed) -> Window");
+
+static PyObject *module_open(PyObject *module, PyObject *arguments) {
+    (void)module;
+    int ledger, sites, every, thread_only;
+    unsigned long long seed;
+    if (!PyArg_ParseTuple(arguments, "ipppK", &ledger, &sites, &every, &thread_only, &seed)) return NULL;
+    if (ledger < 0 || ledger >= PM_LEDGERS) return refuse("there is no such ledger");
+    pm_self.muted++;
+    struct window_object *window = (struct window_object *)window_type->tp_alloc(window_type, 0);
+    pm_self.muted--;
+    if (!window) return NULL;
+    window->session.request = (struct pm_request){ledger, sites, every, thread_only, seed};
+    const char *reason = pm_engine_open(&window->session);
+    if (reason) {
+        Py_DECREF(window);
+        return refuse(reason);
+    }
+    window->open = true;
+    return (PyObject *)window;
+}
+
+PyDoc_STRVAR(places_doc, "places(ledger, site) -> tuple of (code << 32 | line), most recent first\n\n"
+                         "Empty for a stack without Python frames. Stands until the next window opens.");
+
+static PyObject *module_places(PyObject *module, PyObject *arguments) {
+    (void)module;
+    unsigned int site;
+    int ledger;
+    if (!PyArg_ParseTuple(arguments, "iI", &ledger, &site)) return NULL;
+    struct pm_stacks *stacks = ledger >= 0 && ledger < PM_LEDGERS ? pm_sites_stacks(ledger) : NULL;
+    if (!stacks || site >= pm_stacks_count(stacks)) return refuse("there is no such site");
+    const struct pm_place *places;
+    size_t depth = pm_stacks_places(stacks, site, &places);
+    PyObject *result = PyTuple_New((Py_ssize_t)depth);
+    for (size_t i = 0; result && i < depth; i++) {
+        uint64_t value = (uint64_t)places[i].code << 32 | (uint32_t)places[i].line;
+        PyObject *item = PyLong_FromUnsignedLongLong(value);
+        if (!item) Py_CLEAR(result);
+        if (item) PyTuple_SET_ITEM(result, (Py_ssize_t)i, item);
+    }
+    return result;
+}
+
+PyDoc_STRVAR(code_doc, "code(ledger, number) -> (filename, name)");
+
+static PyObject *module_code(PyObject *module, PyObject *arguments) {
+    (void)module;
+    unsigned int number;
+    int ledger;
+    if (!PyArg_ParseTuple(arguments, "iI", &ledger, &number)) return NULL;
+    struct pm_stacks *stacks = ledger >= 0 && ledger < PM_LEDGERS ? pm_sites_stacks(ledger) : NULL;
+    struct pm_text filename, name;
+    if (!stacks || !pm_stacks_code(stacks, number, &filename, &name)) return refuse("there is no such code");
+    PyObject *first = PyUnicode_DecodeUTF8(filename.bytes, (Py_ssize_t)filename.length, "surrogatepass");
+    PyObject *second = first ? PyUnicode_DecodeUTF8(name.bytes, (Py_ssize_t)name.length, "surrogatepass") : NULL;
+    if (!second) {
+        Py_XDECREF(first);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", first, second);
+}
+
+static PyObject *module_mute(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    pm_self.muted++;
+    Py_RETURN_NONE;
+}
+
+static PyObject *module_unmute(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    if (pm_self.muted) pm_self.muted--;
+    Py_RETURN_NONE;
+}
+
+static PyObject *module_aside(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    pm_engine_aside();
+    Py_RETURN_NONE;
+}
+
+static PyObject *module_shutdown(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    pm_engine_shutdown();
+    Py_RETURN_NONE;
+}
+
+static PyObject *module_held(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    size_t total = 0;
+    for (int which = 0; which < PM_LEDGERS; which++) {
+        total += pm_shadow_resident(&pm_ledgers[which].blocks) + pm_shadow_resident(&pm_ledgers[which].marks);
+        total += pm_sites_resident(&pm_ledgers[which]);
+    }
+    return PyLong_FromSize_t(total);
+}
+
+struct paths {
+    char *text;
+    size_t used, room;
+};
+
+/* The loader's lock is held: nothing may be allocated that a hook of another thread could be waiting with. */
+static void collect_path(const char *path, void *context) {
+    struct paths *paths = context;
+    size_t length = strlen(path) + 1;
+    if (paths->used + length <= paths->room) memcpy(paths->text + paths->used, path, length);
+    if (paths->used + length <= paths->room) paths->used += length;
+}
+
+static PyObject *module_libraries(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    struct paths paths = {PyMem_RawMalloc(1 << 20), 0, 1 << 20};
+    if (!paths.text) return PyErr_NoMemory();
+    pm_patch_objects(collect_path, &paths);
+    PyObject *list = PyList_New(0);
+    for (size_t at = 0; list && at < paths.used; at += strlen(paths.text + at) + 1) {
+        PyObject *item = PyUnicode_DecodeFSDefault(paths.text + at);
+        if (!item || PyList_Append(list, item) < 0) Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    PyMem_RawFree(paths.text);
+    return list;
+}
+
+PyDoc_STRVAR(install_doc, "install() -> None\n\nRaises RuntimeError with the reason why the engine cannot run here.");
+
+static PyObject *module_install(PyObject *module, PyObject *unused) {
+    (void)unused;
+#ifdef Py_GIL_DISABLED
+    (void)module;
+    return refuse("free-threaded builds of CPython are not supported yet");
+#else
+    const char *reason = pm_engine_install((const void *)&PyObject_Malloc);
+    if (reason) return refuse(reason);
+    static bool registered;
+    if (registered) Py_RETURN_NONE;
+    PyObject *hooks = PyImport_ImportModule("atexit");
+    PyObject *shutdown = hooks ? PyObject_GetAttrString(module, "shutdown") : NULL;
+    PyObject *result = shutdown ? PyObject_CallMethod(hooks, "register", "O", shutdown) : NULL;
+    registered = result != NULL;
+    Py_XDECREF(hooks);
+    Py_XDECREF(shutdown);
+    Py_XDECREF(result);
+    if (!registered) return NULL;
+    Py_RETURN_NONE;
+#endif
+}
+
+static PyMethodDef methods[] = {
+    {"install", module_install, METH_NOARGS, install_doc},
+    {"open", module_open, METH_VARARGS, open_doc},
+    {"places", module_places, METH_VARARGS, places_doc},
+    {"code", module_code, METH_VARARGS, code_doc},
+    {"mute", module_mute, METH_NOARGS, "Leave what this thread allocates from here on out of all windows."},
+    {"unmute", module_unmute, METH_NOARGS, "Undo one mute()."},
+    {"aside", module_aside, METH_NOARGS, "Unhook the Python allocators, if no window needs them."},
+    {"shutdown", module_shutdown, METH_NOARGS, "Stop counting for good."},
+    {"held", module_held, METH_NOARGS, "Resident bytes of the engine's own tables. Slow."},
+    {"libraries", module_libraries, METH_NOARGS, "Paths of the loaded shared objects."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int module_exec(PyObject *module) {
+    if (!window_type && !(window_type = (PyTypeObject *)PyType_FromSpec(&window_spec))) return -1;
+    return PyModule_AddIntConstant(module, "MALLOC", PM_MALLOC) < 0 ||
+                   PyModule_AddIntConstant(module, "PYTHON", PM_PYTHON) < 0
+               ? -1
+               : 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The C core of the native heap engine.", .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,138 @@
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "pyalloc.h"
+
+#include "ledger.h"
+
+enum { DOMAINS = 2, GENERATIONS = 64 };
+
+static const PyMemAllocatorDomain domains[DOMAINS] = {PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
+
+/* Each time we hook we remember anew what we stand on. Somebody may have kept our functions together with an older
+ * context and call them later from beneath us: they must then reach what they reached before, not ourselves. */
+static PyMemAllocatorEx below[DOMAINS][GENERATIONS];
+static int generation[DOMAINS];
+
+static PM_THREAD_LOCAL bool probed;
+
+static inline bool counting(uint32_t state, const struct pm_thread *self) {
+    return pm_state_of(state, PM_PYTHON) & PM_OPEN && !self->python_depth && !self->nested;
+}
+
+static inline void *finish(uint32_t state, struct pm_thread *self, void *block, size_t size) {
+    if (PM_LIKELY(block)) pm_ledger_allocated(PM_PYTHON, pm_state_of(state, PM_PYTHON), self, block, size);
+    return block;
+}
+
+static void *hook_malloc(void *context, size_t size) {
+    const PyMemAllocatorEx *next = context;
+    uint32_t state = pm_load_state();
+    struct pm_thread *self = &pm_self;
+    if (PM_UNLIKELY(!counting(state, self))) {
+        probed = true;
+        return next->malloc(next->ctx, size);
+    }
+    self->python_depth = 1;
+    void *block = next->malloc(next->ctx, size);
+    self->python_depth = 0;
+    return finish(state, self, block, size);
+}
+
+static void *hook_calloc(void *context, size_t count, size_t size) {
+    const PyMemAllocatorEx *next = context;
+    uint32_t state = pm_load_state();
+    struct pm_thread *self = &pm_self;
+    if (PM_UNLIKELY(!counting(state, self))) return next->calloc(next->ctx, count, size);
+    self->python_depth = 1;
+    void *block = next->calloc(next->ctx, count, size);
+    self->python_depth = 0;
+    return finish(state, self, block, count * size);
+}
+
+static void *hook_realloc(void *context, void *old, size_t size) {
+    const PyMemAllocatorEx *next = context;
+    uint32_t state = pm_load_state();
+    struct pm_thread *self = &pm_self;
+    if (PM_UNLIKELY(!counting(state, self))) return next->realloc(next->ctx, old, size);
+    struct pm_before before = {0, 0, 0};
+    if (old) before = pm_ledger_lift(PM_PYTHON, old);
+    self->python_depth = 1;
+    void *block = next->realloc(next->ctx, old, size);
+    self->python_depth = 0;
+    if (PM_UNLIKELY(!block)) {
+        if (old) pm_ledger_restore(PM_PYTHON, old, before);
+        return NULL;
+    }
+    pm_ledger_freed(PM_PYTHON, self, before);
+    return finish(state, self, block, size);
+}
+
+static void hook_free(void *context, void *block) {
+    const PyMemAllocatorEx *next = context;
+    uint32_t state = pm_load_state();
+    struct pm_thread *self = &pm_self;
+    if (block && counting(state, self)) pm_ledger_freed(PM_PYTHON, self, pm_ledger_lift(PM_PYTHON, block));
+    next->free(next->ctx, block);
+}
+
+static bool is_ours(const PyMemAllocatorEx *allocator) { return allocator->malloc == hook_malloc; }
+
+/* Whoever stands on top passes a small request on, or keeps it to himself. */
+static bool reaches_us(PyMemAllocatorDomain domain) {
+    pm_self.nested++;
+    probed = false;
+    if (domain == PYMEM_DOMAIN_OBJ) {
+        PyObject_Free(PyObject_Malloc(1));
+    } else {
+        PyMem_Free(PyMem_Malloc(1));
+    }
+    pm_self.nested--;
+    return probed;
+}
+
+static bool in_place(PyMemAllocatorDomain domain) {
+    PyMemAllocatorEx current;
+    PyMem_GetAllocator(domain, &current);
+    return is_ours(&current) || reaches_us(domain);
+}
+
+bool pm_pyalloc_intact(void) {
+    for (int i = 0; i < DOMAINS; i++) {
+        if (!in_place(domains[i])) return false;
+    }
+    return true;
+}
+
+static bool same(const PyMemAllocatorEx *a, const PyMemAllocatorEx *b) {
+    return a->ctx == b->ctx && a->malloc == b->malloc && a->calloc == b->calloc && a->realloc == b->realloc &&
+           a->free == b->free;
+}
+
+/* Where to remember what we stand on: the same place as ever, if it is the same. Past the last generation the place
+ * is used again, which can hurt only who has kept our functions through sixty-odd others. */
+static PyMemAllocatorEx *remember(int domain, const PyMemAllocatorEx *current) {
+    PyMemAllocatorEx *latest = &below[domain][generation[domain] % GENERATIONS];
+    if (same(latest, current)) return latest;
+    if (latest->malloc) latest = &below[domain][++generation[domain] % GENERATIONS];
+    *latest = *current;
+    return latest;
+}
+
+void pm_pyalloc_hook(void) {
+    for (int i = 0; i < DOMAINS; i++) {
+        if (in_place(domains[i])) continue;
+        PyMemAllocatorEx current, hook = {NULL, hook_malloc, hook_calloc, hook_realloc, hook_free};
+        PyMem_GetAllocator(domains[i], &current);
+        hook.ctx = remember(i, &current);
+        PyMem_SetAllocator(domains[i], &hook);
+    }
+}
+
+void pm_pyalloc_unhook(void) {
+    for (int i = 0; i < DOMAINS; i++) {
+        PyMemAllocatorEx current;
+        PyMem_GetAllocator(domains[i], &current);
+        if (is_ours(&current)) PyMem_SetAllocator(domains[i], current.ctx);
+    }
+}

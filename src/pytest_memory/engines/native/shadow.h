@@ -1,0 +1,81 @@
+/* The shadow table: what is known of each block, found from its address without a search.
+ *
+ * One 4-byte cell per 16 bytes of address space: epoch (15 bits), owner (1), site known (1), size (15). A size that
+ * does not fit stands, in 64 bits, in the cells of the block's next two granules, which such a block always has.
+ * Two levels: a root of pointers to leaves, each over 256 MiB of addresses. Pages of a leaf that nobody has touched
+ * cost nothing.
+ *
+ * The epoch tells whether a block is older than a window. So the table need not be emptied between windows, and the
+ * hooks need not run between them: what they leave behind is old.
+ */
+#ifndef PM_SHADOW_H
+#define PM_SHADOW_H
+
+#include "core.h"
+
+#if defined(__aarch64__)
+#define PM_ADDRESS_BITS 48
+#else
+#define PM_ADDRESS_BITS 47
+#endif
+#define PM_LEAF_BITS 28
+#define PM_GRANULE_BITS 4
+#define PM_ROOT_SIZE (1u << (PM_ADDRESS_BITS - PM_LEAF_BITS))
+#define PM_LEAF_CELLS (1u << (PM_LEAF_BITS - PM_GRANULE_BITS))
+
+#define PM_SIZE_MASK 0x7fffu
+#define PM_SITE_BIT 0x8000u
+#define PM_OWNER_BIT 0x10000u
+#define PM_EPOCH_SHIFT 17
+
+struct pm_shadow {
+    _Atomic(uint32_t *) leaves[PM_ROOT_SIZE];
+};
+
+/* Make the leaf of an address; NULL if there is no memory for it, or the address lies outside the table. */
+uint32_t *pm_shadow_grow(struct pm_shadow *shadow, uintptr_t address);
+
+/* Forget everything, and give the pages back. No hook may be running. */
+void pm_shadow_drop(struct pm_shadow *shadow);
+
+/* Bytes of the table that are in memory. Slow. */
+size_t pm_shadow_resident(struct pm_shadow *shadow);
+
+/* The cell of an address, or NULL. */
+static inline uint32_t *pm_shadow_cell(struct pm_shadow *shadow, uintptr_t address) {
+    uintptr_t root = address >> PM_LEAF_BITS;
+    if (PM_UNLIKELY(root >= PM_ROOT_SIZE)) return NULL;
+    uint32_t *leaf = atomic_load_explicit(&shadow->leaves[root], memory_order_acquire);
+    if (PM_UNLIKELY(!leaf)) return NULL;
+    return leaf + ((address & ((1u << PM_LEAF_BITS) - 1)) >> PM_GRANULE_BITS);
+}
+
+static inline uint32_t *pm_shadow_make(struct pm_shadow *shadow, uintptr_t address) {
+    uint32_t *cell = pm_shadow_cell(shadow, address);
+    return PM_LIKELY(cell) ? cell : pm_shadow_grow(shadow, address);
+}
+
+/* The cells of a block have one writer at a time, as the block itself has; relaxed atomics keep it defined. */
+static inline uint32_t pm_cell_get(const uint32_t *cell) { return __atomic_load_n(cell, __ATOMIC_RELAXED); }
+
+static inline void pm_cell_set(uint32_t *cell, uint32_t value) { __atomic_store_n(cell, value, __ATOMIC_RELAXED); }
+
+static inline void pm_shadow_put(uint32_t *cell, size_t size, uint32_t epoch, uint32_t bits) {
+    uint32_t small = (uint32_t)size;
+    if (PM_UNLIKELY(size >= PM_SIZE_MASK)) {
+        small = PM_SIZE_MASK;
+        pm_cell_set(cell + 1, (uint32_t)size);
+        pm_cell_set(cell + 2, (uint32_t)((uint64_t)size >> 32));
+    }
+    pm_cell_set(cell, epoch << PM_EPOCH_SHIFT | bits | small);
+}
+
+static inline size_t pm_shadow_size(const uint32_t *cell, uint32_t entry) {
+    uint32_t small = entry & PM_SIZE_MASK;
+    if (PM_LIKELY(small != PM_SIZE_MASK)) return small;
+    return (size_t)((uint64_t)pm_cell_get(cell + 2) << 32 | pm_cell_get(cell + 1));
+}
+
+static inline uint32_t pm_entry_epoch(uint32_t entry) { return entry >> PM_EPOCH_SHIFT; }
+
+#endif

@@ -1,0 +1,217 @@
+#include "sites.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "memory.h"
+#include "stacks.h"
+
+/* Mean distance between samples, in bytes. */
+#define SAMPLE_MEAN 65536.0
+
+/* A block's mark is the number of its stack, and whether it stands for itself alone or for its like. */
+#define EXACT_MARK 0x80000000u
+
+enum { LEVELS = 8 };
+
+/* What one stack has in one window. Its share of the peak is found without snapshots: before a tally changes, if the
+ * peak has moved since it last changed, what it holds now is what it held at that peak. */
+struct pm_tally {
+    int64_t live, at_peak;
+    double count, count_at_peak;
+    int64_t peak;    /* of the window when the tally last changed */
+    uint32_t serial; /* of the window it belongs to; another's is taken for empty */
+};
+
+static struct {
+    struct pm_stacks *stacks;
+    struct pm_tally *tallies[LEVELS];
+    bool taken[LEVELS];
+} tables[PM_LEDGERS];
+
+static int number_of(const struct pm_ledger *ledger) { return (int)(ledger - pm_ledgers); }
+
+void pm_lock(struct pm_ledger *ledger, struct pm_thread *self) {
+    self->locked++;
+    atomic_signal_fence(memory_order_seq_cst);
+    pthread_mutex_lock(&ledger->lock);
+}
+
+void pm_unlock(struct pm_ledger *ledger, struct pm_thread *self) {
+    pthread_mutex_unlock(&ledger->lock);
+    atomic_signal_fence(memory_order_seq_cst);
+    self->locked--;
+}
+
+const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window) {
+    static const char no_memory[] = "there is no address space for the tables of call stacks";
+    int which = number_of(ledger);
+    uint32_t level = 0;
+    bool others = false;
+    for (uint32_t i = 0; i < LEVELS; i++) others |= tables[which].taken[i];
+    while (level < LEVELS && tables[which].taken[level]) level++;
+    if (level == LEVELS) return "too many windows with call stacks are open inside each other";
+    if (!tables[which].stacks && !(tables[which].stacks = pm_stacks_make())) return no_memory;
+    if (!tables[which].tallies[level] &&
+        !(tables[which].tallies[level] = pm_reserve(PM_STACKS * sizeof(struct pm_tally)))) {
+        return no_memory;
+    }
+    if (!others) {
+        pm_lock(ledger, &pm_self);
+        pm_stacks_clear(tables[which].stacks);
+        pm_unlock(ledger, &pm_self);
+    }
+    tables[which].taken[level] = true;
+    window->level = level;
+    window->tallies = tables[which].tallies[level];
+    return NULL;
+}
+
+void pm_sites_end(struct pm_ledger *ledger, struct pm_window *window) {
+    if (window->tallies) tables[number_of(ledger)].taken[window->level] = false;
+    window->tallies = NULL;
+}
+
+static void bring_up_to_date(const struct pm_window *window, struct pm_tally *tally) {
+    int64_t peak = atomic_load_explicit(&window->peak, memory_order_relaxed);
+    if (tally->serial != window->serial) {
+        *tally = (struct pm_tally){.serial = window->serial, .peak = peak};
+    } else if (tally->peak != peak) {
+        tally->at_peak = tally->live;
+        tally->count_at_peak = tally->count;
+        tally->peak = peak;
+    }
+}
+
+/* A sample of n bytes stands for all that had the same chance: n / (1 - e^(-n/mean)) bytes. The same block weighs
+ * the same when it goes. */
+static double weight_of(uint32_t mark, size_t size) {
+    if (mark & EXACT_MARK) return 1.0;
+    return 1.0 / -expm1(-(double)(size ? size : 1) / SAMPLE_MEAN);
+}
+
+static void add_to_tallies(struct pm_ledger *ledger, uint32_t epoch, bool owner, uint32_t mark, int64_t bytes,
+                           double count) {
+    struct pm_window *window = atomic_load_explicit(&ledger->top, memory_order_acquire);
+    for (; window; window = atomic_load_explicit(&window->outer, memory_order_acquire)) {
+        if (!window->wants_sites || !pm_belongs(window, epoch, owner)) continue;
+        struct pm_tally *tally = &window->tallies[mark & ~EXACT_MARK];
+        bring_up_to_date(window, tally);
+        tally->live += bytes;
+        tally->count += count;
+    }
+}
+
+static void tally(struct pm_ledger *ledger, uint32_t epoch, bool owner, uint32_t mark, size_t size, int sign) {
+    double weight = weight_of(mark, size);
+    int64_t bytes = (mark & EXACT_MARK) ? (int64_t)size : (int64_t)((double)size * weight + 0.5);
+    add_to_tallies(ledger, epoch, owner, mark, sign * bytes, sign * weight);
+}
+
+void pm_sites_tally_bytes(struct pm_ledger *ledger, uint32_t epoch, bool owner, uint32_t mark, int64_t bytes,
+                          int calls) {
+    add_to_tallies(ledger, epoch, owner, mark, bytes, calls);
+}
+
+static uint32_t state_of(struct pm_ledger *ledger) { return pm_state_of(pm_load_state(), number_of(ledger)); }
+
+static uint32_t mark_now(struct pm_ledger *ledger, bool exact) {
+    return pm_stacks_find(tables[number_of(ledger)].stacks) | (exact ? EXACT_MARK : 0);
+}
+
+/* Mappings are few and large, and are given back in pieces that no weight would fit: none is left to chance. */
+uint32_t pm_sites_mark(struct pm_ledger *ledger) {
+    return state_of(ledger) & (PM_SAMPLE | PM_EVERY) ? mark_now(ledger, true) : 0;
+}
+
+/* The tallies change before the counters: what is live at a new peak includes the block that made it. All under one
+ * lock, so that with every stack captured the sites add up to the peak whatever other threads do. */
+void pm_sites_allocated(struct pm_ledger *ledger, struct pm_thread *self, void *block, size_t size, bool exact) {
+    uint32_t *mark = NULL;
+    if (!self->locked && state_of(ledger) & (PM_SAMPLE | PM_EVERY)) {
+        mark = pm_shadow_make(&ledger->marks, (uintptr_t)block);
+        if (!mark) atomic_fetch_add_explicit(&ledger->lost, 1, memory_order_relaxed);
+    }
+    if (!mark) { /* in a signal handler that interrupted this very table, or without room */
+        pm_ledger_enter(ledger, self, block, size, 0);
+        return;
+    }
+    int saved = errno;
+    pm_lock(ledger, self);
+    uint32_t value = mark_now(ledger, exact);
+    pm_cell_set(mark, value);
+    tally(ledger, pm_epoch(ledger), pm_owner_bit(self), value, size, 1);
+    pm_ledger_enter(ledger, self, block, size, PM_SITE_BIT);
+    pm_unlock(ledger, self);
+    errno = saved;
+}
+
+void pm_sites_freed(struct pm_ledger *ledger, struct pm_thread *self, uint32_t entry, size_t size, uint32_t mark) {
+    uint32_t epoch = pm_entry_epoch(entry);
+    bool owner = entry & PM_OWNER_BIT;
+    if (self->locked) {
+        pm_windows_add(ledger, epoch, owner, -(int64_t)size);
+        return;
+    }
+    int saved = errno;
+    pm_lock(ledger, self);
+    tally(ledger, epoch, owner, mark, size, -1);
+    pm_windows_add(ledger, epoch, owner, -(int64_t)size);
+    pm_unlock(ledger, self);
+    errno = saved;
+}
+
+/* xorshift64* (Vigna 2016), as a number in (0, 1]. */
+static double chance(uint64_t *state) {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (double)((*state * 0x2545f4914f6cdd1du >> 11) + 1) * 0x1p-53;
+}
+
+bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size) {
+    struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
+    uint32_t serial = atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed);
+    if (sampler->serial != serial) { /* a new window: the same test draws the same samples in every run */
+        sampler->serial = serial;
+        sampler->random = (ledger->seed + 1 + self->totals->index) * 0x9e3779b97f4a7c15u | 1;
+        for (int i = 0; i < 4; i++) chance(&sampler->random);
+        sampler->gap = (int64_t)(-log(chance(&sampler->random)) * SAMPLE_MEAN);
+    }
+    sampler->gap -= (int64_t)size;
+    if (sampler->gap > 0 || !size) return false;
+    sampler->gap = (int64_t)(-log(chance(&sampler->random)) * SAMPLE_MEAN) + 1;
+    return true;
+}
+
+uint32_t pm_sites_known(struct pm_ledger *ledger) { return pm_stacks_count(tables[number_of(ledger)].stacks); }
+
+bool pm_sites_read(struct pm_ledger *ledger, const struct pm_window *window, uint32_t site,
+                   struct pm_site_reading *reading) {
+    (void)ledger;
+    struct pm_tally tally = window->tallies[site];
+    if (tally.serial != window->serial) return false;
+    bring_up_to_date(window, &tally);
+    *reading = (struct pm_site_reading){site, tally.at_peak, llround(tally.count_at_peak), tally.live,
+                                        llround(tally.count)};
+    return reading->bytes > 0 || reading->count > 0 || reading->leaked_bytes > 0 || reading->leaked_count > 0;
+}
+
+void pm_sites_abandon(void) {
+    for (int which = 0; which < PM_LEDGERS; which++) memset(tables[which].taken, 0, sizeof tables[which].taken);
+}
+
+struct pm_stacks *pm_sites_stacks(int which) { return tables[which].stacks; }
+
+size_t pm_sites_resident(struct pm_ledger *ledger) {
+    int which = number_of(ledger);
+    size_t total = tables[which].stacks ? pm_stacks_resident(tables[which].stacks) : 0;
+    for (int level = 0; level < LEVELS; level++) {
+        if (tables[which].tallies[level]) {
+            total += pm_resident(tables[which].tallies[level], PM_STACKS * sizeof(struct pm_tally));
+        }
+    }
+    return total;
+}

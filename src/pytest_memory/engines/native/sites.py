@@ -1,0 +1,91 @@
+"""Numbers of call stacks, as the C core gives them, turned into the package's words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from pytest_memory.engines.native.core import Core, SiteNumbers
+from pytest_memory.model import AllocationSite, StackFrame
+
+NO_PYTHON = (StackFrame("<unknown>", "<native code>", 0),)
+"""What is shown for a stack without Python frames, such as a thread that a C library has started."""
+
+NO_ROOM = (StackFrame("<unknown>", "<more call stacks than the engine can tell apart>", 0),)
+"""What is shown for all stacks that came after the tables were full; their bytes are exact."""
+
+_NO_ROOM_NUMBER = 0
+
+
+def function_name(qualified: str) -> str:
+    """The function that a reader would name for a code object: inside a comprehension or lambda, the enclosing one.
+
+    Args:
+        qualified: ``co_qualname``, or ``co_name`` where there is no other.
+    """
+    parts = qualified.split(".")
+    while len(parts) > 1 and parts[-1].startswith("<"):
+        parts.pop()
+    if len(parts) == 1 and parts[0].startswith("<") and parts[0] != "<module>":
+        return "<module>" if parts[0] in _NAMELESS else parts[0]
+    return parts[-1]
+
+
+_NAMELESS = frozenset(("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
+
+
+class SiteReader:
+    """Resolves the call stacks of one window that has just closed.
+
+    Args:
+        core: The C core.
+        ledger: Which of its ledgers the window was open on.
+    """
+
+    def __init__(self, core: Core, ledger: int) -> None:
+        self._core = core
+        self._ledger = ledger
+        self._codes: dict[int, tuple[str, str]] = {}
+        self._frames: dict[int, StackFrame] = {}
+
+    def at_peak(self, sites: Iterable[SiteNumbers], limit: int | None) -> tuple[AllocationSite, ...]:
+        """The stacks live at the peak, largest first; at most ``limit`` of them."""
+        found = [(size, count, number) for size, count, _, _, number in sites if size > 0 or count > 0]
+        return self._resolved(found, limit)
+
+    def leaked(self, sites: Iterable[SiteNumbers]) -> tuple[AllocationSite, ...]:
+        """The stacks with bytes still live at the end, largest first."""
+        found = [(size, count, number) for _, _, size, count, number in sites if size > 0 or count > 0]
+        return self._resolved(found, None)
+
+    def _resolved(self, found: list[tuple[int, int, int]], limit: int | None) -> tuple[AllocationSite, ...]:
+        """One site per distinct stack: two calls on one line are two stacks to the core, and one to the reader."""
+        found.sort(reverse=True)
+        sizes: defaultdict[tuple[StackFrame, ...], int] = defaultdict(int)
+        counts: defaultdict[tuple[StackFrame, ...], int] = defaultdict(int)
+        for size, count, number in found if limit is None else found[: 2 * limit]:
+            frames = self._stack(number)
+            sizes[frames] += size
+            counts[frames] += count
+        merged = [AllocationSite(size, counts[frames], frames) for frames, size in sizes.items()]
+        merged.sort(key=lambda site: site.bytes, reverse=True)
+        return tuple(merged[:limit])
+
+    def _stack(self, number: int) -> tuple[StackFrame, ...]:
+        if number == _NO_ROOM_NUMBER:
+            return NO_ROOM
+        places = self._core.places(self._ledger, number)
+        return tuple([self._frame(place) for place in places]) or NO_PYTHON
+
+    def _frame(self, place: int) -> StackFrame:
+        frame = self._frames.get(place)
+        if frame is None:
+            filename, name = self._code(place >> 32)
+            frame = self._frames[place] = StackFrame(function_name(name), filename, place & 0xFFFFFFFF)
+        return frame
+
+    def _code(self, number: int) -> tuple[str, str]:
+        code = self._codes.get(number)
+        if code is None:
+            code = self._codes[number] = self._core.code(self._ledger, number)
+        return code

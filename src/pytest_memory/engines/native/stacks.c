@@ -1,0 +1,148 @@
+#include "stacks.h"
+
+#include <string.h>
+
+#include "frames.h"
+#include "memory.h"
+
+enum {
+    STACK_SLOTS = PM_STACKS * 2,
+    FRAMES = 1 << 22,
+    CODES = 1 << 17,
+    CODE_SLOTS = CODES * 2,
+    TEXT = 1 << 25,
+    LONGEST_TEXT = 4096,
+};
+
+struct stack {
+    uint64_t hash;
+    uint32_t begin; /* in the frames */
+    uint32_t depth;
+    uint32_t slot;
+};
+
+struct code {
+    struct pm_frame frame; /* only what identifies the code object */
+    uint32_t slot;
+    uint32_t filename, filename_length;
+    uint32_t name, name_length;
+};
+
+/* Room is reserved for the largest tables at once; pages cost nothing until they are used. */
+struct pm_stacks {
+    uint32_t count, frames_used, codes_used, text_used;
+    struct pm_frame scratch[PM_STACK_DEPTH];
+    struct stack stacks[PM_STACKS];
+    uint32_t stack_slots[STACK_SLOTS];
+    struct pm_frame frames[FRAMES];
+    struct pm_place places[FRAMES];
+    struct code codes[CODES];
+    uint32_t code_slots[CODE_SLOTS];
+    char text[TEXT];
+};
+
+struct pm_stacks *pm_stacks_make(void) {
+    struct pm_stacks *stacks = pm_reserve(sizeof *stacks);
+    if (stacks) stacks->count = 1; /* PM_STACK_NONE */
+    return stacks;
+}
+
+void pm_stacks_clear(struct pm_stacks *stacks) {
+    for (uint32_t i = 1; i < stacks->count; i++) stacks->stack_slots[stacks->stacks[i].slot] = 0;
+    for (uint32_t i = 0; i < stacks->codes_used; i++) stacks->code_slots[stacks->codes[i].slot] = 0;
+    stacks->count = 1;
+    stacks->frames_used = stacks->codes_used = stacks->text_used = 0;
+}
+
+/* The finaliser of MurmurHash3 (public domain), folding in one word at a time. */
+static uint64_t mix(uint64_t hash, uint64_t value) {
+    hash = (hash ^ value) * 0xff51afd7ed558ccdu;
+    return hash ^ hash >> 32;
+}
+
+static uint64_t hash_frames(const struct pm_frame *frames, size_t depth) {
+    uint64_t hash = depth;
+    for (size_t i = 0; i < depth; i++) {
+        hash = mix(hash, (uint64_t)(uintptr_t)frames[i].code ^ (uint64_t)(uint32_t)frames[i].instruction << 48);
+        hash = mix(hash, (uint64_t)(uintptr_t)frames[i].name + (uint64_t)(uint32_t)frames[i].first_line);
+    }
+    return hash;
+}
+
+static bool same_code(const struct pm_frame *a, const struct pm_frame *b) {
+    return a->code == b->code && a->name == b->name && a->first_line == b->first_line;
+}
+
+static uint32_t save_text(struct pm_stacks *stacks, size_t (*copy)(const void *, char *, size_t), const void *code,
+                          uint32_t *length) {
+    uint32_t begin = stacks->text_used;
+    *length = (uint32_t)copy(code, stacks->text + begin, LONGEST_TEXT);
+    stacks->text_used += *length;
+    return begin;
+}
+
+/* The record of a frame's code object, made if need be; false if there is no room. */
+static bool find_code(struct pm_stacks *stacks, const struct pm_frame *frame, uint32_t *number) {
+    uint64_t hash = mix(mix(1, (uint64_t)(uintptr_t)frame->code), (uint64_t)(uintptr_t)frame->name);
+    uint32_t slot = (uint32_t)(hash % CODE_SLOTS);
+    for (; stacks->code_slots[slot]; slot = (slot + 1) % CODE_SLOTS) {
+        *number = stacks->code_slots[slot] - 1;
+        if (same_code(&stacks->codes[*number].frame, frame)) return true;
+    }
+    if (stacks->codes_used == CODES || stacks->text_used + 2 * LONGEST_TEXT > TEXT) return false;
+    *number = stacks->codes_used++;
+    stacks->code_slots[slot] = *number + 1;
+    struct code *code = &stacks->codes[*number];
+    code->frame = *frame;
+    code->slot = slot;
+    code->filename = save_text(stacks, pm_frames_filename, frame->code, &code->filename_length);
+    code->name = save_text(stacks, pm_frames_name, frame->code, &code->name_length);
+    return true;
+}
+
+static uint32_t add_stack(struct pm_stacks *stacks, uint64_t hash, uint32_t slot, size_t depth) {
+    uint32_t begin = stacks->frames_used;
+    if (stacks->count == PM_STACKS || begin + depth > FRAMES) return PM_STACK_NONE;
+    for (size_t i = 0; i < depth; i++) {
+        struct pm_place *place = &stacks->places[begin + i];
+        if (!find_code(stacks, &stacks->scratch[i], &place->code)) return PM_STACK_NONE;
+        place->line = pm_frames_line(&stacks->scratch[i]);
+    }
+    memcpy(&stacks->frames[begin], stacks->scratch, depth * sizeof(struct pm_frame));
+    stacks->frames_used += (uint32_t)depth;
+    uint32_t number = stacks->count++;
+    stacks->stacks[number] = (struct stack){hash, begin, (uint32_t)depth, slot};
+    stacks->stack_slots[slot] = number;
+    return number;
+}
+
+uint32_t pm_stacks_find(struct pm_stacks *stacks) {
+    size_t depth = pm_frames_walk(stacks->scratch, PM_STACK_DEPTH);
+    uint64_t hash = hash_frames(stacks->scratch, depth);
+    uint32_t slot = (uint32_t)(hash % STACK_SLOTS);
+    for (; stacks->stack_slots[slot]; slot = (slot + 1) % STACK_SLOTS) {
+        const struct stack *stack = &stacks->stacks[stacks->stack_slots[slot]];
+        if (stack->hash == hash && stack->depth == depth &&
+            memcmp(&stacks->frames[stack->begin], stacks->scratch, depth * sizeof(struct pm_frame)) == 0) {
+            return stacks->stack_slots[slot];
+        }
+    }
+    return add_stack(stacks, hash, slot, depth);
+}
+
+uint32_t pm_stacks_count(const struct pm_stacks *stacks) { return stacks->count; }
+
+size_t pm_stacks_places(const struct pm_stacks *stacks, uint32_t stack, const struct pm_place **places) {
+    *places = &stacks->places[stacks->stacks[stack].begin];
+    return stacks->stacks[stack].depth;
+}
+
+bool pm_stacks_code(const struct pm_stacks *stacks, uint32_t number, struct pm_text *filename, struct pm_text *name) {
+    if (number >= stacks->codes_used) return false;
+    const struct code *code = &stacks->codes[number];
+    *filename = (struct pm_text){stacks->text + code->filename, code->filename_length};
+    *name = (struct pm_text){stacks->text + code->name, code->name_length};
+    return true;
+}
+
+size_t pm_stacks_resident(const struct pm_stacks *stacks) { return pm_resident(stacks, sizeof *stacks); }

@@ -1,0 +1,23 @@
+/* Which thread counts where. */
+#ifndef PM_THREADS_H
+#define PM_THREADS_H
+
+#include "core.h"
+
+/* Make ready, once. Returns NULL, or why it cannot be done. */
+const char *pm_threads_prepare(void);
+
+/* The sums of all threads, living and ended. */
+int64_t pm_threads_allocated(int ledger);
+int64_t pm_threads_allocations(int ledger);
+
+/* The calling thread's own totals, or NULL if it has to share them. */
+struct pm_totals *pm_threads_own(void);
+
+/* In the child of a fork: the calling thread is the only one left. */
+void pm_threads_forked(void);
+
+void pm_threads_lock(void);
+void pm_threads_unlock(void);
+
+#endif

@@ -1,0 +1,144 @@
+#include "windows.h"
+
+
+#include "intervals.h"
+#include "sites.h"
+#include "threads.h"
+
+_Atomic uint32_t pm_state;
+struct pm_ledger pm_ledgers[PM_LEDGERS] = {
+    [PM_MALLOC] = {.lock = PTHREAD_MUTEX_INITIALIZER},
+    [PM_PYTHON] = {.lock = PTHREAD_MUTEX_INITIALIZER},
+};
+
+static uint32_t serials; /* of windows and of samplings; 0 is nobody's */
+
+static struct pm_window *first(struct pm_ledger *ledger) {
+    return atomic_load_explicit(&ledger->top, memory_order_relaxed);
+}
+
+static struct pm_window *next(struct pm_window *window) {
+    return atomic_load_explicit(&window->outer, memory_order_relaxed);
+}
+
+int pm_windows_depth(int which) {
+    int depth = 0;
+    for (struct pm_window *window = first(&pm_ledgers[which]); window; window = next(window)) depth++;
+    return depth;
+}
+
+/* Say to the hooks what the open windows want of them. */
+static void publish(void) {
+    uint32_t state = 0;
+    for (int which = 0; which < PM_LEDGERS; which++) {
+        uint32_t bits = 0;
+        for (struct pm_window *window = first(&pm_ledgers[which]); window; window = next(window)) {
+            bits |= PM_OPEN | (window->wants_sites ? PM_SAMPLE : 0) | (window->every ? PM_EVERY : 0);
+        }
+        state |= bits << (PM_STATE_BITS * which);
+    }
+    atomic_store_explicit(&pm_state, state, memory_order_release);
+}
+
+/* Slots go round, so that a thread that was overtaken between two steps of a hook writes into a window that is over,
+ * and not into the next. */
+static struct pm_window *vacant(struct pm_ledger *ledger) {
+    for (int tries = 0; tries < PM_WINDOWS; tries++) {
+        struct pm_window *window = &ledger->windows[ledger->next_window++ % PM_WINDOWS];
+        if (!window->used) return window;
+    }
+    return NULL;
+}
+
+/* A new epoch. At the end of the range every block is forgotten, which only an empty ledger can afford. */
+static const char *advance(struct pm_ledger *ledger) {
+    uint32_t epoch = pm_epoch(ledger) + 1;
+    if (epoch >= PM_EPOCHS) {
+        if (first(ledger)) return "too many windows were opened inside one that is still open";
+        pm_shadow_drop(&ledger->blocks);
+        epoch = 1;
+    }
+    atomic_store_explicit(&ledger->epoch, epoch, memory_order_relaxed);
+    return NULL;
+}
+
+static const char *claim_thread(struct pm_ledger *ledger, struct pm_window *window) {
+    window->own = pm_threads_own();
+    if (!window->own) return "so many threads are running that this one cannot be counted alone";
+    for (struct pm_window *outer = first(ledger); outer; outer = next(outer)) {
+        if (outer->thread_only && outer->own != window->own) return "another thread is being counted alone";
+    }
+    return NULL;
+}
+
+static void mark_start(int which, struct pm_window *window) {
+    const struct pm_totals *own = window->own;
+    window->allocated = own ? own->allocated[which] : pm_threads_allocated(which);
+    window->allocations = own ? own->allocations[which] : pm_threads_allocations(which);
+}
+
+struct pm_window *pm_window_open(const struct pm_request *request, const char **reason) {
+    struct pm_ledger *ledger = &pm_ledgers[request->ledger];
+    struct pm_window *window = pm_windows_depth(request->ledger) < PM_DEPTH ? vacant(ledger) : NULL;
+    *reason = window ? NULL : "too many windows are open inside each other";
+    if (*reason) return NULL;
+    window->own = NULL;
+    window->tallies = NULL;
+    window->thread_only = request->thread_only;
+    window->wants_sites = request->sites;
+    window->every = request->every;
+    window->serial = ++serials;
+    if (request->thread_only && (*reason = claim_thread(ledger, window))) return NULL;
+    if (!first(ledger)) pm_intervals_clear(ledger);
+    if (request->sites && (*reason = pm_sites_begin(ledger, window))) return NULL;
+    if ((*reason = advance(ledger))) {
+        pm_sites_end(ledger, window);
+        return NULL;
+    }
+    window->used = true;
+    window->start = pm_epoch(ledger);
+    window->lost = ledger->lost;
+    atomic_store_explicit(&window->live, 0, memory_order_relaxed);
+    atomic_store_explicit(&window->peak, 0, memory_order_relaxed);
+    atomic_store_explicit(&window->outer, first(ledger), memory_order_relaxed);
+    if (request->sites) {
+        ledger->seed = request->seed;
+        atomic_store_explicit(&ledger->sampling_serial, window->serial, memory_order_relaxed);
+    }
+    if (window->thread_only) window->own->owner++;
+    mark_start(request->ledger, window);
+    atomic_store_explicit(&ledger->top, window, memory_order_release);
+    publish();
+    return window;
+}
+
+static void unlink_window(struct pm_ledger *ledger, struct pm_window *window) {
+    _Atomic(struct pm_window *) *link = &ledger->top;
+    struct pm_window *at;
+    while ((at = atomic_load_explicit(link, memory_order_relaxed)) && at != window) link = &at->outer;
+    if (at) atomic_store_explicit(link, next(window), memory_order_release);
+}
+
+void pm_window_close(int which, struct pm_window *window, struct pm_reading *reading) {
+    struct pm_ledger *ledger = &pm_ledgers[which];
+    unlink_window(ledger, window);
+    publish();
+    const struct pm_totals *own = window->own;
+    reading->allocated = (own ? own->allocated[which] : pm_threads_allocated(which)) - window->allocated;
+    reading->allocations = (own ? own->allocations[which] : pm_threads_allocations(which)) - window->allocations;
+    reading->peak = atomic_load_explicit(&window->peak, memory_order_relaxed);
+    reading->retained = atomic_load_explicit(&window->live, memory_order_relaxed);
+    reading->lost = ledger->lost - window->lost;
+    if (window->thread_only) window->own->owner--;
+    window->used = false;
+}
+
+void pm_windows_abandon(void) {
+    atomic_store_explicit(&pm_state, 0, memory_order_relaxed);
+    if (pm_self.totals) pm_self.totals->owner = 0;
+    for (int which = 0; which < PM_LEDGERS; which++) {
+        struct pm_ledger *ledger = &pm_ledgers[which];
+        atomic_store_explicit(&ledger->top, NULL, memory_order_relaxed);
+        for (int index = 0; index < PM_WINDOWS; index++) ledger->windows[index].used = false;
+    }
+}
