@@ -1,0 +1,120 @@
+"""Starts the recorder, and talks to it from the session's side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import PytestMemoryError
+from .process import RecorderSettings
+
+_PACKAGES = str(Path(__file__).resolve().parents[2])
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[2]); from pytest_memory.recorder.process import main; main(sys.argv[1])"
+)
+
+
+class RecorderUnavailable(PytestMemoryError):
+    """The recorder cannot run here; the message is a clause that says why."""
+
+
+class RecorderProcess:
+    """A recorder that was started by this process.
+
+    Starting it takes a few milliseconds; it finds its feet while the session goes on.
+
+    Args:
+        settings: What it is to do; ``report`` is filled in here.
+        terminal: Descriptor of the terminal, file or pipe on which it prints an autopsy.
+
+    Raises:
+        RecorderUnavailable: It cannot be started.
+    """
+
+    def __init__(self, settings: RecorderSettings, terminal: int) -> None:
+        if sys.platform == "win32":
+            raise RecorderUnavailable("the recorder needs POSIX signals and pipes")
+        if not sys.executable:
+            raise RecorderUnavailable("this interpreter does not know its own executable")
+        control, self._control = os.pipe()
+        self._report, report = os.pipe()
+        self._heard = b""
+        command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
+        try:
+            self._process = subprocess.Popen(
+                [*command, json.dumps(asdict(replace(settings, report=report))), _PACKAGES],
+                stdin=control,
+                stdout=terminal,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(report,),
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(self._control)
+            os.close(self._report)
+            raise RecorderUnavailable(f"the recorder cannot be started: {error.strerror or error}") from error
+        finally:
+            os.close(control)
+            os.close(report)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def wait_until_ready(self, patience: float = 10.0) -> bool:
+        """Wait for its first sample; say whether it came."""
+        return self._listen(patience) is not None
+
+    def end(self, status: int, patience: float = 60.0) -> dict[str, Any] | None:
+        """Tell it that the session ends, and wait until it has written everything.
+
+        Args:
+            status: pytest's exit status.
+            patience: Seconds to wait.
+
+        Returns:
+            What it says of itself (``entries``, ``lost``, ``failure``, ``cpu_seconds``, ``resident_peak``); ``None``
+            if it died, or did not answer in time.
+        """
+        with contextlib.suppress(OSError):
+            os.write(self._control, json.dumps({"status": status}).encode() + b"\n")
+        deadline = time.monotonic() + patience
+        answer = self._listen(patience)
+        while answer is not None and "ready" in answer:
+            answer = self._listen(deadline - time.monotonic())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=max(1.0, deadline - time.monotonic()))
+        if self._process.poll() is None:  # it is our own child, and it hangs
+            self._process.kill()
+            self._process.wait()
+        self.let_go()
+        return answer
+
+    def let_go(self) -> None:
+        """Close our ends of the pipes; also what a fork of this process does, whose recorder it is not."""
+        for name in ("_control", "_report"):
+            descriptor = getattr(self, name)
+            if descriptor >= 0:
+                os.close(descriptor)
+                setattr(self, name, -1)
+        self._process.returncode = self._process.returncode or 0  # a fork must not wait for its parent's child
+
+    def _listen(self, patience: float) -> dict[str, Any] | None:
+        deadline = time.monotonic() + patience
+        while b"\n" not in self._heard:
+            readable, _, _ = select.select([self._report], [], [], max(0.0, deadline - time.monotonic()))
+            heard = os.read(self._report, 4096) if readable else b""
+            if not heard:
+                return None
+            self._heard += heard
+        line, self._heard = self._heard.split(b"\n", 1)
+        return dict(json.loads(line))
