@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _MOST_BARS = 1_000
+_MOST_BAR_TEXTS = 120
 _MOST_CELL_TEXTS = 600
 _LEAST_RATIO = 1 / 1024
 
@@ -95,7 +96,7 @@ def scatter_figure(
     if len(frames) > 1:
         _animate(figure, frames)
     count = len({pair.old.id for pair in everything})
-    heading = f"{measured.titled}: {', '.join(each.label for each in others)} relative to {baseline.label}"
+    heading = f"{measured.name}: {', '.join(each.label for each in others)} relative to {baseline.label}"
     dress(
         figure,
         heading[0].upper() + heading[1:],
@@ -131,14 +132,12 @@ def compare_figure(
             raise InvalidValue(f"no benchmark of {old.label!r} is above 0, so that there are no percentages")
     count = len(pairs)
     scale = scale_for([pair.difference for pair in pairs], measured.unit)
-    changes = {
-        id(pair): pair.percent if sort == "relative" else pair.difference / scale.divisor for pair in pairs
-    }
+    changes = {id(pair): pair.percent if sort == "relative" else pair.difference / scale.divisor for pair in pairs}
     bound = colour_bound(clip, changes.values())
     drawn = sorted(pairs, key=lambda pair: abs(changes[id(pair)]))[-_MOST_BARS:]
     drawn.sort(key=lambda pair: changes[id(pair)])
     facets = Facets.of(facet, [pair.old for pair in drawn])
-    figure = facets.figure(free_axes=free_axes)
+    figure = facets.figure(free_axes=free_axes if facet is None else {"": "y", "x": "both"}.get(free_axes, free_axes))
     names = short_names([pair.old.id for pair in drawn])
     for place in _places(facets):
         inside = [pair for pair in drawn if facets.place(pair.old) == place]
@@ -151,6 +150,9 @@ def compare_figure(
                 "coloraxis": "coloraxis",
                 "line": {"color": "#999", "width": 0.5 if len(drawn) <= 200 else 0},
             },
+            text=_bar_texts(inside, measured.unit) if len(drawn) <= _MOST_BAR_TEXTS and facet is None else None,
+            textposition="outside",
+            cliponaxis=False,
             hovertext=[pair.hover(measured.unit, old.label, new.label) for pair in inside],
             hoverinfo="text",
             showlegend=False,
@@ -165,7 +167,7 @@ def compare_figure(
     figure.update_yaxes(automargin=True, tickfont={"size": 11})
     dress(
         figure,
-        f"Change in {measured.titled}: {old.label} → {new.label}",
+        f"Change in {measured.name}: {old.label} → {new.label}",
         _compare_subtitle(old, new, count, len(drawn)),
         height=height_for(math.ceil(len(drawn) / facets.columns)),
         bargap=0.25,
@@ -217,7 +219,7 @@ def sweep_figure(measured: Measured, *, clip: float | None) -> tuple[Figure, int
     figure.update_yaxes(type="category", automargin=True, tickfont={"size": 11})
     dress(
         figure,
-        f"{measured.titled[0].upper()}{measured.titled[1:]} across {len(columns)} runs, relative to {first.label}",
+        f"{measured.name[0].upper()}{measured.name[1:]} across {len(columns)} runs, relative to {first.label}",
         "One row per benchmark, one column per run, the largest growth of the last run on top. "
         "Red costs more than the first run, green less." + ("" if few else " Zoom in to read the names."),
         height=height_for(len(rows)),
@@ -255,6 +257,10 @@ def _compare_subtitle(old: Snapshot, new: Snapshot, count: int, drawn: int) -> s
         text += f" The {drawn:,} largest of {count:,} changes."
     alone = len(old.by_id.keys() ^ new.by_id.keys())
     return f"{text} {alone:,} in only one of the runs are left out." if alone else text
+
+
+def _bar_texts(pairs: Sequence[_Pair], unit: str) -> list[str]:
+    return [f" {shown_change(pair.old.value, pair.new.value, unit)} " for pair in pairs]
 
 
 def _places(facets: Facets) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_memory.complexity import Fit, fit_complexity
 from pytest_memory.errors import InvalidValue
-from pytest_memory.plotting.points import Measured, Point, dims_among, is_numeric, require_dim
+from pytest_memory.plotting.points import Measured, Point, Snapshot, dims_among, is_numeric, require_dim
 from pytest_memory.plotting.style import COLOURS, Facets, dress, log_axis, scale_for, short_names, shown
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def scaling_figure(
     facets = Facets.of(facet_dim, points)
     figure = facets.figure(free_axes=axes.free)
     _draw(figure, lines, facets, measured.unit, axes)
-    _finish(figure, measured, points, size, facets, axes, len(lines) <= _MOST_LINES)
+    _finish(figure, measured, drawn, points, size, facets, axes, _subtitle(measured.name, size, lines))
     return figure, len(points)
 
 
@@ -171,9 +172,7 @@ def _lines(
         named += [escape(run)] if run else []
         named += [f"{escape(k)}={escape(str(v))}" for k, v in rest if not k.startswith("node.")]
         sizes = tuple(float(point.dims[size]) for point in ordered)
-        lines.append(
-            _Line(", ".join(named) or families[family], colour, ordered, sizes, _fit(sizes, ordered))
-        )
+        lines.append(_Line(", ".join(named) or families[family], colour, ordered, sizes, _fit(sizes, ordered)))
     return lines
 
 
@@ -286,8 +285,10 @@ def _explained(line: _Line, size: float, unit: str) -> str:
     terms = [shown(best.constant, unit)] if best.constant else []
     if best.order != "O(1)":
         terms.append(f"{_factor(best.factor, unit)} × {best.order[2:-1]}")
-    return f"<br>{best.order}: ≈ {' + '.join(terms) or '0'}, off by {100 * best.error:.0f}% (at 2 × the size: " \
+    return (
+        f"<br>{best.order}: ≈ {' + '.join(terms) or '0'}, off by {100 * best.error:.0f}% (at 2 × the size: "
         f"{shown(best.predict(2 * size), unit)})"
+    )
 
 
 def _factor(value: float, unit: str) -> str:
@@ -296,24 +297,32 @@ def _factor(value: float, unit: str) -> str:
     return f"{value * 1e9:.3g} ns" if unit == "s" and value < 1e-6 else (shown(value, unit) if unit else f"{value:.3g}")
 
 
+def _subtitle(name: str, size: str, lines: Sequence[_Line]) -> str:
+    text = f"How {name} grows with {escape(size)}, one line per test"
+    if len(lines) <= _MOST_LINES:
+        return f"{text}; dotted: the fitted order of growth."
+    counts = Counter(line.order or "no clear order" for line in lines)
+    return f"{text}: {', '.join(f'{count:,} × {order}' for order, count in counts.most_common())}."
+
+
 def _finish(
     figure: Figure,
     measured: Measured,
+    drawn: Sequence[Snapshot],
     points: Sequence[Point],
     size: str,
     facets: Facets,
     axes: Axes,
-    legend: bool,
+    subtitle: str,
 ) -> None:
     values = [point.value for point in points]
     log_x = axes.log_x if axes.log_x is not None else all(point.dims[size] > 0 for point in points)  # type: ignore[operator]
     log_y = axes.log_y if axes.log_y is not None else log_x and all(value > 0 for value in values)
-    labels = ", ".join(dict.fromkeys(snapshot.label for snapshot in measured.snapshots[: 1 if legend else None]))
+    labels = ", ".join(dict.fromkeys(snapshot.label for snapshot in drawn))
     dress(
         figure,
         f"Scaling: {measured.titled} vs {size} ({labels})",
-        f"How {measured.name} grows with {escape(size)}: one line per test, dotted the fitted order of growth."
-        + (" Both axes are logarithmic: a straight line is a power of the size." if log_x and log_y else ""),
+        subtitle + (" On two logarithmic axes a straight line is a power of the size." if log_x and log_y else ""),
         height=max(560, 120 + 380 * facets.rows),
         legend={"title": {"text": "test and its order"}, "tracegroupgap": 4},
         hovermode="closest",

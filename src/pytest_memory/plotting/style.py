@@ -123,9 +123,12 @@ def dress(figure: Figure, title: str, subtitle: str, **layout: Any) -> None:
             "x": 0.02,
             "xanchor": "left",
         },
-        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif", "size": 13},
+        font={
+            "family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+            "size": 13,
+        },
         hoverlabel={"align": "left", "bgcolor": "white", "font": {"size": 13}},
-        margin={"l": 70, "r": 40, "t": 100, "b": 60},
+        margin={"l": 70, "r": 40, "t": 120, "b": 60},
         **layout,
     )
 
@@ -166,7 +169,10 @@ class Facets:
         if dim is None:
             return cls(None, ("",))
         require_dim(dim, points, "facet")
-        values = tuple(dict.fromkeys(str(point.dims.get(dim, "—")) for point in points))
+        found = sorted(
+            {point.dims.get(dim, "—") for point in points}, key=lambda value: (isinstance(value, str), value)
+        )
+        values = tuple(dict.fromkeys(str(value) for value in found))
         if len(values) > _MOST_FACETS:
             raise InvalidValue(
                 f"facet {dim!r} has {len(values)} values, and {_MOST_FACETS} panels are the most",
