@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from pytest_memory.errors import InvalidValue
-from pytest_memory.model import Granularity
+from pytest_memory.model import Detail, Granularity
 
 Call = Callable[[], object]
 
@@ -72,6 +72,7 @@ class PassPlan:
         patience: For ``repeats=None``.
         isolate: Make every pass in a process of its own, started afresh, and read its resident peak as well.
         granularity: What counts as an allocation.
+        detail: Attribution for those who look at the readings; the numbers do not depend on it.
 
     Raises:
         InvalidValue: A number that makes no sense.
@@ -86,6 +87,7 @@ class PassPlan:
     patience: int = 2
     isolate: bool = False
     granularity: Granularity = "python"
+    detail: Detail = "counters"
 
     def __post_init__(self) -> None:
         if self.calls < 1:
@@ -109,7 +111,3 @@ class PassPlan:
         stale = len(peaks) - 1 - peaks.index(min(peaks))
         late = self.max_time is not None and seconds >= self.max_time
         return late or stale >= self.patience or len(peaks) >= self.max_passes
-
-    def once(self) -> PassPlan:
-        """The plan of a single pass without warm-up, in this process."""
-        return replace(self, repeats=1, warmup=0, isolate=False)
