@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,7 +47,7 @@ class Action:
                 raise TypeError(f"setup returned {given!r}; return (args, kwargs), or nothing")
             args, kwargs = given
         after = None if self.teardown is None else partial(self.teardown, *args, **kwargs)
-        return (partial(self.target, *args, **kwargs) if args or kwargs else self.target), after
+        return _bound(self.target, args, kwargs), after
 
     def run(self) -> None:
         """Run once, unmeasured, with setup and teardown."""
@@ -111,3 +112,20 @@ class PassPlan:
         stale = len(peaks) - 1 - peaks.index(min(peaks))
         late = self.max_time is not None and seconds >= self.max_time
         return late or stale >= self.patience or len(peaks) >= self.max_passes
+
+
+def _bound(target: Callable[..., object], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+    """The call without arguments, costing no memory of its own.
+
+    ``partial``, or a lambda over ``*args, **kwargs``, builds a dictionary for keyword arguments at each call, inside
+    the window. A call with its arguments written out does not.
+    """
+    if not args and not kwargs:
+        return target
+    if not all(name.isidentifier() and not keyword.iskeyword(name) for name in kwargs):
+        return partial(target, *args, **kwargs)
+    names = {f"argument_{position}": value for position, value in enumerate(args)}
+    named = {f"keyword_{position}": value for position, value in enumerate(kwargs.values())}
+    written = [*names, *(f"{key}={value}" for key, value in zip(kwargs, named, strict=True))]
+    call: Call = eval(f"lambda: target({', '.join(written)})", {"target": target, **names, **named})
+    return call

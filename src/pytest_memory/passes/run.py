@@ -69,9 +69,10 @@ def one_pass(meter: Meter, action: Action, plan: PassPlan, observe: Observer = l
     request = WindowRequest(granularity=plan.granularity, detail=plan.detail)
     with quiet_interpreter():
         resident = meter.open_resident() if plan.isolate else None
+        calls = repeat(None, plan.calls)  # made here: inside the window it would count
         window = meter.open_heap(request)
         try:
-            for _ in repeat(None, plan.calls):
+            for _ in calls:
                 call()
         finally:
             reading = window.close()
