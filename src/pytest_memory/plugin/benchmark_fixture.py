@@ -27,7 +27,7 @@ class Measurer(Protocol):
         ...
 
 
-class MeasuredBenchmark(BenchmarkFixture):  # type: ignore[misc]  # pytest-benchmark is not typed
+class MeasuredBenchmark(BenchmarkFixture):
     """What pytest-benchmark's own fixture object becomes while we are loaded.
 
     It is the same object with this class: everything that it does by itself, and everything that others do to it,
@@ -38,16 +38,15 @@ class MeasuredBenchmark(BenchmarkFixture):  # type: ignore[misc]  # pytest-bench
     memory: Measurer
 
     @classmethod
-    def adopt(cls, benchmark: BenchmarkFixture, measurer: Measurer) -> MeasuredBenchmark:
+    def adopt(cls, benchmark: BenchmarkFixture, measurer: Measurer) -> None:
         """Give a fixture of pytest-benchmark its memory passes."""
         benchmark.__class__ = cls
-        benchmark.memory = measurer
-        return benchmark
+        vars(benchmark)["memory"] = measurer
 
     def __call__(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Time the function, then measure its memory."""
         __tracebackhide__ = True
-        plain = super().__call__
+        plain: Any = super().__call__
         result = self.memory.around_timing(self, lambda: plain(function_to_benchmark, *args, **kwargs))
         self.memory.after_timing(self, Action(function_to_benchmark, args, kwargs), repeatable=True)
         return result
@@ -62,7 +61,7 @@ class MeasuredBenchmark(BenchmarkFixture):  # type: ignore[misc]  # pytest-bench
         bound = _PEDANTIC.bind(self, *args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments
-        plain = super().pedantic
+        plain: Any = super().pedantic
         result = self.memory.around_timing(self, lambda: plain(*args, **kwargs))
         action = Action(
             given["target"],
