@@ -88,10 +88,10 @@ class TestKernel:
         outer = reader.open()
         reader.open()
         outer.close()
-        proc.set(50, 60)
+        proc.set(52, 60)
         window = reader.open()
-        proc.set(51, 70)
-        assert window.close() == ResidentUsage(start=50 * 1024, end=51 * 1024, peak=70 * 1024)
+        proc.set(56, 70)
+        assert window.close() == ResidentUsage(start=52 * 1024, end=56 * 1024, peak=70 * 1024)
 
     def test_closing_late_leaves_other_windows_open(self, proc):
         """A window that ended with its parent takes nothing from those opened since."""

@@ -31,6 +31,5 @@ class CommandEntry:
 
 
 COMMANDS: tuple[CommandEntry, ...] = (
-    CommandEntry("plot", "Render an interactive figure of one or more runs."),
     CommandEntry("sweep", "Run a benchmark suite across several installed versions of a package."),
 )

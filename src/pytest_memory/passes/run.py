@@ -17,17 +17,7 @@ from pytest_memory.passes.quiet import quiet_interpreter
 Clock = Callable[[], float]
 
 
-Observer = Callable[[HeapReading], None]
-
-
-def measure_passes(
-    meter: Meter,
-    action: Action,
-    plan: PassPlan,
-    *,
-    clock: Clock = time.monotonic,
-    observe: Observer = lambda reading: None,
-) -> MemoryResult:
+def measure_passes(meter: Meter, action: Action, plan: PassPlan, *, clock: Clock = time.monotonic) -> MemoryResult:
     """Measure an action as often as the plan says.
 
     Args:
@@ -35,7 +25,6 @@ def measure_passes(
         action: What to measure. Its setup and teardown run outside the windows.
         plan: How often.
         clock: Seconds, for ``plan.max_time``.
-        observe: Is shown the reading of each pass in this process.
 
     Returns:
         Every pass in its order.
@@ -51,14 +40,13 @@ def measure_passes(
         for _ in range(plan.warmup):
             action.run()
     while not plan.enough([sample.peak_bytes for sample in samples], clock() - begun):
-        if plan.isolate:
-            samples.append(measure_isolated(meter.engine.name, action, plan))
-        else:
-            samples.append(one_pass(meter, action, plan, observe))
+        samples.append(
+            measure_isolated(meter.engine.name, action, plan) if plan.isolate else one_pass(meter, action, plan)
+        )
     return MemoryResult(tuple(samples))
 
 
-def one_pass(meter: Meter, action: Action, plan: PassPlan, observe: Observer = lambda reading: None) -> Measurement:
+def one_pass(meter: Meter, action: Action, plan: PassPlan) -> Measurement:
     """Measure the action once, here; the resident peak too if the process is its own.
 
     Raises:
@@ -66,20 +54,18 @@ def one_pass(meter: Meter, action: Action, plan: PassPlan, observe: Observer = l
         BaseException: Whatever the action raises.
     """
     call, after = action.prepare()
-    request = WindowRequest(granularity=plan.granularity, detail=plan.detail)
+    request = WindowRequest(granularity=plan.granularity, detail="counters")
     with quiet_interpreter():
         resident = meter.open_resident() if plan.isolate else None
-        calls = repeat(None, plan.calls)  # made here: inside the window it would count
         window = meter.open_heap(request)
         try:
-            for _ in calls:
+            for _ in repeat(None, plan.calls):
                 call()
         finally:
             reading = window.close()
             used = resident.close() if resident is not None else None
     if after is not None:
         after()
-    observe(reading)
     return measurement(reading, rss=used.peak if used is not None else None)
 
 

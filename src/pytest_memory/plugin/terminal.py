@@ -31,7 +31,7 @@ class TerminalReport:
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
         """``M`` and ``MEMORY PROBLEMS`` for a test that failed for a limit."""
         if report.failed and exceeded(getattr(report, REPORT_KEY, None)):
-            return "failed", "M", ("MEMORY PROBLEMS", {"red": True})
+            return "failed" if report.when == "call" else "error", "M", ("MEMORY PROBLEMS", {"red": True})
         return None
 
     @pytest.hookimpl(trylast=True)
