@@ -210,6 +210,9 @@ FOREIGN_KEYS: pytest.StashKey[frozenset[str]] = pytest.StashKey()
 REPORT_KEY = "pytest_memory"
 """Attribute of a test report under which its measurements travel."""
 
+BROKEN_KEY = "pytest_memory_limit_broken"
+"""Attribute of the report of a phase that failed for a limit, and for nothing else."""
+
 SESSION_PLUGIN = "pytest-memory"
 """Name under which the plugin proper is registered."""
 

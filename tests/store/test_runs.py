@@ -52,7 +52,9 @@ verdicts = st.builds(Verdict, limits, st.sampled_from(["passed", "exceeded", "no
 records = st.builds(
     TestRecord,
     nodeid=st.sampled_from(["a.py::test_1", "a.py::test_2[ü]"]) | texts,
-    outcome=st.sampled_from(["passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun", "unfinished"]),
+    outcome=st.sampled_from(
+        ["passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun", "unfinished", "crashed"]
+    ),
     worker=st.sampled_from([None, "gw0", "gw1"]),
     phases=st.dictionaries(st.sampled_from(PHASES), phases),
     sites=sites,

@@ -31,5 +31,6 @@ class CommandEntry:
 
 
 COMMANDS: tuple[CommandEntry, ...] = (
+    CommandEntry("plot", "Render an interactive figure of one or more runs."),
     CommandEntry("sweep", "Run a benchmark suite across several installed versions of a package."),
 )

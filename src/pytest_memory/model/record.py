@@ -17,7 +17,7 @@ class TestRecord:
     Attributes:
         nodeid: pytest's node id.
         outcome: pytest's outcome of the attempt: ``passed``, ``failed``, ``error``, ``skipped``, ``xfailed``,
-            ``xpassed``, ``rerun``, or ``unfinished`` if the run ended inside it.
+            ``xpassed``, ``rerun``, ``unfinished`` if the run ended inside it, or ``crashed`` if its worker did.
         worker: pytest-xdist's worker (``gw0``), or ``None`` without it.
         phases: What each phase that ran has used.
         sites: Call stacks live at the peak of the call, largest first.

@@ -19,6 +19,7 @@ from pytest_memory.plugin.phases import InnermostHooks
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
 from pytest_memory.plugin.terminal import TerminalReport
+from pytest_memory.plugin.unreported import UnreportedCalls
 from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd, is_controller, is_worker
 
 
@@ -44,6 +45,8 @@ def register(config: pytest.Config) -> None:
         manager.register(session.phases, f"{SESSION_PLUGIN}-phases")
         manager.register(InnermostHooks(session.phases), f"{SESSION_PLUGIN}-innermost")
         manager.register(MarkerCheck(settings, worker=is_worker(config)), f"{SESSION_PLUGIN}-marker-check")
+        if any(manager.has_plugin(name) for name in ("flaky", "flaky.flaky_pytest_plugin")):
+            manager.register(UnreportedCalls(), f"{SESSION_PLUGIN}-unreported")
     register_memray_face(config, session)
     if is_worker(config):
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_memory.entry import REPORT_KEY
 from pytest_memory.model import AllocationSite, Phase, PhaseUsage, TestRecord, Verdict
-from pytest_memory.plugin.transport import decode_phase
+from pytest_memory.plugin.transport import FinishedPhase, decode_phase
+from pytest_memory.plugin.unreported import UNREPORTED_CALL
 
 
 @dataclass(slots=True)
@@ -20,6 +21,12 @@ class _Draft:
     phases: dict[Phase, PhaseUsage] = field(default_factory=dict)
     sites: tuple[AllocationSite, ...] = ()
     verdicts: list[Verdict] = field(default_factory=list)
+
+    def take(self, finished: FinishedPhase) -> None:
+        self.phases[finished.phase] = finished.usage
+        self.verdicts += finished.verdicts
+        if finished.phase == "call":
+            self.sites = finished.sites
 
     def record(self, nodeid: str, worker: str | None, *, finished: bool) -> TestRecord:
         return TestRecord(
@@ -40,11 +47,9 @@ class Unloader:
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep only whether a limit was broken."""
-        carried = getattr(report, REPORT_KEY, None)
-        if carried is not None:
-            verdicts = carried.get("verdicts")
-            setattr(report, REPORT_KEY, {"verdicts": verdicts} if verdicts else {})
+        """Take it off; whether a limit was broken stays."""
+        if hasattr(report, REPORT_KEY):
+            delattr(report, REPORT_KEY)
 
 
 class Collector:
@@ -67,11 +72,10 @@ class Collector:
         draft.outcomes[report.when or "call"] = _phase_outcome(report)
         carried = getattr(report, REPORT_KEY, None)
         if carried is not None:
-            finished = decode_phase(carried, report.nodeid, str(report.when))
-            draft.phases[finished.phase] = finished.usage
-            draft.verdicts += finished.verdicts
-            if finished.phase == "call":
-                draft.sites = finished.sites
+            if UNREPORTED_CALL in carried:
+                draft.take(decode_phase(carried[UNREPORTED_CALL], report.nodeid, "call"))
+                draft.outcomes = {"setup": draft.outcomes.get("setup", "passed"), "call": "rerun"} | draft.outcomes
+            draft.take(decode_phase(carried, report.nodeid, str(report.when)))
         if report.when not in ("setup", "call"):  # "???" is the report of a test that crashed its worker
             self._close(key, finished=True)
 
@@ -82,13 +86,13 @@ class Collector:
     def records(self) -> tuple[TestRecord, ...]:
         """One record per attempt so far; those still running are ``unfinished``."""
         running = [draft.record(nodeid, worker, finished=False) for (worker, nodeid), draft in self._drafts.items()]
-        whole = self._whole_sites
-        return tuple(
-            replace(record, sites=whole[record.worker, record.nodeid])
-            if record.sites and (record.worker, record.nodeid) in whole
-            else record
-            for record in (*self._records, *running)
-        )
+        records = [*self._records, *running]
+        last = {(record.worker, record.nodeid): position for position, record in enumerate(records)}
+        for key, sites in self._whole_sites.items():  # those of the last attempt: a rerun's replaced the ones before
+            position = last.get(key)
+            if position is not None and records[position].sites:
+                records[position] = replace(records[position], sites=sites)
+        return tuple(records)
 
     def _close(self, key: tuple[str | None, str], *, finished: bool) -> None:
         worker, nodeid = key

@@ -16,7 +16,7 @@ from typing import Protocol
 import pytest
 
 from pytest_memory.engines.base import HeapReading
-from pytest_memory.entry import REPORT_KEY
+from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
 from pytest_memory.meter import HeapWindow, Meter
 from pytest_memory.model import Phase, PhaseUsage, Verdict
 from pytest_memory.plugin.plan import Plan, make_plan
@@ -132,7 +132,8 @@ class PhaseHooks:
         report = yield
         if finished is not None:
             setattr(report, REPORT_KEY, encode_phase(finished) if self._travels else LocalPhase(finished))
-            if report.failed:
+            if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, MemoryLimitExceeded):
+                setattr(report, BROKEN_KEY, True)
                 report.sections.extend(finished.sections)
         return report
 
@@ -175,7 +176,9 @@ class PhaseHooks:
 
     def _phase(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
         attempt = self._current(item)
-        if attempt.plan.is_empty and not self._observers:
+        if attempt.plan.problem and phase != "teardown":
+            raise MemoryLimitExceeded(attempt.plan.problem)
+        if not attempt.plan.measures and not self._observers:
             return (yield)
         for observer in self._observers:
             observer.phase_began(item, phase)
@@ -199,9 +202,6 @@ class PhaseHooks:
             for observer in self._observers:
                 observer.phase_ended(item, phase, usage)
             self._finish(attempt, phase, usage)
-        # Only now, when the phase has run: other plugins count on their share of it.
-        if attempt.plan.problem and phase != "teardown":
-            raise MemoryLimitExceeded(attempt.plan.problem)
         self._raise_broken(attempt, phase)
         return result
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from pytest_memory.entry import REPORT_KEY
+from pytest_memory.entry import BROKEN_KEY
 from pytest_memory.errors import UnwritableFile
 from pytest_memory.model import Run
 from pytest_memory.plugin.session import MemorySession
-from pytest_memory.plugin.transport import exceeded
 from pytest_memory.report.frames import project_roots
 from pytest_memory.report.lines import Line
 from pytest_memory.report.terminal import Layout, remark_lines, summary_lines
@@ -29,8 +28,8 @@ class TerminalReport:
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """``M`` and ``MEMORY PROBLEMS`` for a test that failed for a limit."""
-        if report.failed and exceeded(getattr(report, REPORT_KEY, None)):
+        """``M`` and ``MEMORY PROBLEMS`` for a test that failed for a limit, counted as pytest counts its phase."""
+        if report.failed and getattr(report, BROKEN_KEY, False):
             return "failed" if report.when == "call" else "error", "M", ("MEMORY PROBLEMS", {"red": True})
         return None
 

@@ -85,11 +85,6 @@ def decode_phase(carried: Mapping[str, Any], nodeid: str, phase: str) -> Finishe
     )
 
 
-def exceeded(carried: Mapping[str, Any] | None) -> bool:
-    """Whether what travels on a report tells of a broken limit."""
-    return carried is not None and any(verdict["outcome"] == "exceeded" for verdict in carried.get("verdicts", ()))
-
-
 def junit_properties(finished: FinishedPhase) -> list[tuple[str, object]]:
     """Names and values of a phase's measurements, for JUnit: bytes and counts, ``memory.call.heap.peak``."""
     prefix = f"memory.{finished.phase}"

@@ -1,1 +1,0 @@
-"""Public figures (lazy plotly)."""
