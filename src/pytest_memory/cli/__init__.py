@@ -6,6 +6,7 @@ One file per command, listed in ``registry.py`` and imported only when it is inv
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
@@ -15,5 +16,6 @@ def main() -> NoReturn:
     from pytest_memory.cli.app import run
     from pytest_memory.cli.streams import prepare_streams
 
+    gc.disable()  # one short command: the collector would walk all that was read, again and again, for nothing
     prepare_streams()
     sys.exit(run(sys.argv[1:]))

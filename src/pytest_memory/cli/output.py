@@ -1,0 +1,77 @@
+"""Where a comparison goes: stdout in one of three formats, and a CSV file beside it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_memory.cli.errors import CommandFailed
+from pytest_memory.cli.streams import emit, remark, wants_colour
+from pytest_memory.report.markdown import render_markdown
+from pytest_memory.report.separated import render_csv
+from pytest_memory.report.table import Table, render_text
+from pytest_memory.report.tables_json import render_tables_json
+from pytest_memory.store.benchmark_json import Metric
+from pytest_memory.store.documents import write_text
+from pytest_memory.store.lineup import Lineup
+
+FORMATS = ("table", "md", "json")
+
+
+class Output:
+    """Writes tables and rows.
+
+    Args:
+        format: One of ``FORMATS``.
+        csv: The file for raw numbers, or ``None``.
+
+    Raises:
+        CommandFailed: There is no such format.
+    """
+
+    def __init__(self, format: str, csv: Path | None) -> None:
+        if format not in FORMATS:
+            raise CommandFailed(f"unknown --format {format!r}", f"choose from {', '.join(FORMATS)}")
+        self.format = format
+        self.csv = csv
+
+    def show(self, tables: Sequence[Table]) -> None:
+        """Write tables to stdout; colours and folding are for terminals alone.
+
+        Raises:
+            CommandFailed: There is nothing to show.
+        """
+        if not tables:
+            raise CommandFailed("no benchmarks in these runs have what was asked for", "see --columns and --where")
+        if self.format == "json":
+            emit(render_tables_json(tables))
+        elif self.format == "md":
+            emit(render_markdown(tables))
+        else:
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            colour = wants_colour()
+            emit("\n\n".join(render_text(table, width=width, colour=colour) for table in tables))
+
+    def save_csv(self, rows: Sequence[Sequence[object]]) -> None:
+        """Write raw numbers, if they were asked for.
+
+        Raises:
+            UnwritableFile: The file cannot be written.
+        """
+        if self.csv is not None:
+            write_text(self.csv, render_csv(rows))
+
+    def refuse_without(self, lineup: Lineup, metric: Metric) -> None:
+        """Say which runs lack a metric.
+
+        Raises:
+            CommandFailed: All of them do.
+        """
+        empty = [label for label, column in zip(lineup.labels, lineup.metrics[metric], strict=True) if not column]
+        if len(empty) == len(lineup.labels):
+            advice = "" if metric == "time" else "measure it with --benchmark-memory or --memory-report"
+            raise CommandFailed(f"no benchmarks with {metric} in {', '.join(empty)}", advice)
+        for label in empty:
+            remark(f"no benchmark of {label} has {metric}")

@@ -1,0 +1,38 @@
+"""Tables as JSON: one object per row, raw numbers, nothing scaled or rounded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_memory.report.table import Cell, Column, Table
+
+FORMAT = "pytest-memory-comparison"
+
+VERSION = 1
+# Version history
+# 1  The first: tables with columns, rows, totals and notes.
+
+
+def render_tables_json(tables: Sequence[Table]) -> str:
+    """Write tables as one JSON document; sizes in bytes, times in seconds, ``null`` where there is nothing."""
+    document = {"format": FORMAT, "version": VERSION, "tables": [_table(table) for table in tables]}
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "title": table.title,
+        "rows": [_row(table.columns, row) for row in table.rows],
+        "totals": [_row(table.columns, row) for row in table.totals],
+        "notes": list(table.notes),
+    }
+
+
+def _row(columns: Sequence[Column], row: Sequence[Cell]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for column, cell in zip(columns, row, strict=True):
+        place = members.setdefault(column.under, {}) if column.under else members
+        place[column.key] = cell.raw
+    return members

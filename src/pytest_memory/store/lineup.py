@@ -1,0 +1,147 @@
+"""Runs laid side by side: every benchmark under every label, each file parsed once and then let go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_memory.store.benchmark_json import Metric
+from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
+from pytest_memory.store.dims import Dim, matches
+from pytest_memory.store.measured import Measured, measure, pool
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRun:
+    """A file and the label under which its benchmarks are shown; runs of one label are pooled."""
+
+    label: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """Runs laid side by side.
+
+    Attributes:
+        labels: In the order given, each once.
+        present: The benchmarks under each label, measured or not.
+        metrics: For each metric, one mapping of benchmark ids to measurements per label.
+        dims: The dims of each benchmark, from the first run that has it; empty unless they were asked for.
+        extras: For each extra column, one mapping of benchmark ids to numbers per label.
+    """
+
+    labels: tuple[str, ...]
+    present: tuple[frozenset[str], ...]
+    metrics: Mapping[Metric, tuple[Mapping[str, Measured], ...]]
+    dims: Mapping[str, Mapping[str, Dim]] = field(default_factory=dict)
+    extras: Mapping[str, tuple[Mapping[str, float], ...]] = field(default_factory=dict)
+
+    def ids(self) -> list[str]:
+        """Every benchmark that has a value under some label, sorted."""
+        return sorted({key for columns in self.metrics.values() for column in columns for key in column})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is taken from each file.
+
+    Attributes:
+        metrics: Those to be shown or judged.
+        extras: Names of dims to be shown as columns of numbers.
+        where: Conditions on dims, all of which must hold.
+        dims: Whether dims are kept.
+    """
+
+    metrics: tuple[Metric, ...]
+    extras: tuple[str, ...] = ()
+    where: tuple[tuple[str, str], ...] = ()
+    dims: bool = False
+
+
+Splitter = Callable[[Benchmark], "tuple[str, str] | None"]
+"""Tells for one benchmark under which label and id it is shown, or ``None`` to leave it out."""
+
+
+def line_up(runs: Sequence[LabelledRun], selection: Selection) -> Lineup:
+    """Read runs and lay them side by side.
+
+    Raises:
+        UnreadableFile: A file is not a run, or a measurement in it cannot be used.
+    """
+    builder = _Builder(selection)
+    for run in runs:
+        builder.labels.setdefault(run.label, len(builder.labels))
+        for benchmark in read_benchmarks(run.path).benchmarks:
+            builder.add(benchmark, run.label, benchmark.id)
+    return builder.build()
+
+
+def line_up_split(path: Path, selection: Selection, split: Splitter) -> Lineup:
+    """Read one run and lay parts of it side by side.
+
+    Args:
+        path: The run.
+        selection: What to take.
+        split: Which benchmark belongs where.
+
+    Raises:
+        UnreadableFile: The file is not a run, or a measurement in it cannot be used.
+    """
+    builder = _Builder(selection)
+    for benchmark in read_benchmarks(path).benchmarks:
+        place = split(benchmark)
+        if place is not None:
+            builder.labels.setdefault(place[0], len(builder.labels))
+            builder.add(benchmark, *place)
+    return builder.build()
+
+
+class _Builder:
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        self.labels: dict[str, int] = {}
+        self.dims: dict[str, Mapping[str, Dim]] = {}
+        self._present: dict[str, set[str]] = {}
+        self._measured: dict[tuple[Metric, str], dict[str, list[Measured]]] = {}
+        self._extras: dict[tuple[str, str], dict[str, float]] = {}
+
+    def add(self, benchmark: Benchmark, label: str, key: str) -> None:
+        selection = self.selection
+        if selection.where or selection.dims or selection.extras:
+            dims = benchmark.dims
+            if not matches(dims, selection.where):
+                return
+            self._add_dims(dims, label, key)
+        self._present.setdefault(label, set()).add(key)
+        for metric in selection.metrics:
+            measured = measure(benchmark, metric)
+            if measured is not None:
+                self._measured.setdefault((metric, label), {}).setdefault(key, []).append(measured)
+
+    def _add_dims(self, dims: Mapping[str, Dim], label: str, key: str) -> None:
+        if self.selection.dims:
+            self.dims.setdefault(key, dims)
+        for name in self.selection.extras:
+            value = dims.get(name)
+            if isinstance(value, (int, float)) and value == value:
+                self._extras.setdefault((name, label), {})[key] = value
+
+    def build(self) -> Lineup:
+        return Lineup(
+            labels=tuple(self.labels),
+            present=tuple(frozenset(self._present.get(label, ())) for label in self.labels),
+            metrics={
+                metric: tuple(
+                    {key: pool(parts) for key, parts in self._measured.get((metric, label), {}).items()}
+                    for label in self.labels
+                )
+                for metric in self.selection.metrics
+            },
+            dims=self.dims,
+            extras={
+                name: tuple(self._extras.get((name, label), {}) for label in self.labels)
+                for name in self.selection.extras
+            },
+        )

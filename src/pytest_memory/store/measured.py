@@ -1,0 +1,146 @@
+"""One metric of one benchmark under one label: what it says, and the values a test of significance needs.
+
+A label may stand for several runs, which are *pooled*: their passes and rounds are taken together. Where rounds were
+not kept, the smallest, largest and mean values are those of all rounds, and median and quartiles the median of the
+runs' own.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_memory.model.benchmark import SERIES_KEYS, BenchmarkMetric
+from pytest_memory.significance import Evidence, weigh, weigh_summaries
+from pytest_memory.stats import Interval, Summary, median_interval, summarise, summary_interval
+from pytest_memory.store.benchmark_json import Metric
+from pytest_memory.store.benchmarks import Benchmark
+
+_MEMORY: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS}
+_REPEATABLE: frozenset[Metric] = frozenset(("peak", "allocated", "allocations"))
+_TIME_STATS = ("min", "max", "mean", "median", "stddev", "iqr")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One metric of one benchmark under one label.
+
+    Attributes:
+        headline: The value of the pass with the smallest peak; the shortest round for times.
+        peak: The peak of that pass, by which the headline of several runs is found; the headline itself for times.
+        values: Passes or rounds, in bytes, calls or seconds; empty if rounds were not kept.
+        stats: Statistics that the file itself holds, by name.
+        rounds: Number of rounds or passes.
+        per_run: The headline of each run that was pooled.
+    """
+
+    headline: float
+    peak: float
+    values: Sequence[float]
+    stats: Mapping[str, float]
+    rounds: int
+    per_run: tuple[float, ...]
+
+    def value(self, stat: str | None) -> float | None:
+        """One statistic, or the headline for ``None``; ``None`` if the file lacks it and it cannot be computed."""
+        if stat is None:
+            return self.headline
+        if stat in self.stats:
+            return self.stats[stat]
+        return summarise(self.values, stat) if self.values and stat != "iqr" else None
+
+    @property
+    def interval(self) -> Interval | None:
+        """Where the median lies with 95 % confidence, or ``None`` for too few values."""
+        if self.values:
+            return median_interval(self.values)
+        summary = self._summary
+        return summary_interval(summary) if summary is not None else None
+
+    @property
+    def _summary(self) -> Summary | None:
+        if not {"median", "iqr"} <= self.stats.keys():
+            return None
+        return Summary(self.rounds, self.stats["median"], self.stats["iqr"])
+
+    def compare(self, head: Measured, metric: Metric, alpha: float) -> Evidence:
+        """What can be said of the difference to a newer measurement of the same benchmark.
+
+        Where both labels have several runs, the runs are compared, one value each: rounds of one process tell
+        nothing of what differs between processes.
+        """
+        if len(self.per_run) > 1 and len(head.per_run) > 1 and metric not in _REPEATABLE:
+            return weigh(self.per_run, head.per_run, alpha=alpha)
+        if self.values and head.values:
+            return weigh(self.values, head.values, alpha=alpha, repeatable=metric in _REPEATABLE)
+        mine, other = self._summary, head._summary
+        if mine is None or other is None:
+            return Evidence("none", None, None)
+        return weigh_summaries(mine, other, alpha=alpha)
+
+
+def measure(benchmark: Benchmark, metric: Metric) -> Measured | None:
+    """Take one metric out of a benchmark, or ``None`` if it was not measured.
+
+    Raises:
+        UnreadableFile: What the file holds in its place is not a measurement.
+    """
+    if metric == "time":
+        return _measure_time(benchmark)
+    memory = _MEMORY[metric]
+    passes = benchmark.passes(memory)
+    headline = benchmark.headline(memory)
+    if headline is None:
+        return None
+    peak = benchmark.headline("peak")
+    return Measured(headline, headline if peak is None else peak, passes, {}, len(passes), (headline,))
+
+
+def pool(parts: Sequence[Measured]) -> Measured:
+    """Take several measurements of one benchmark together; at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    first = min(parts, key=lambda part: part.peak)
+    per_run = tuple(value for part in parts for value in part.per_run)
+    rounds = sum(part.rounds for part in parts)
+    if all(part.values for part in parts):
+        values = [value for part in parts for value in part.values]
+        return Measured(first.headline, first.peak, values, {}, rounds, per_run)
+    return Measured(first.headline, first.peak, (), _pooled_stats(parts), rounds, per_run)
+
+
+def _measure_time(benchmark: Benchmark) -> Measured | None:
+    stats = benchmark.times(_TIME_STATS)
+    values = benchmark.rounds
+    headline = stats.get("min")
+    if headline is None:
+        return None
+    rounds = len(values) or int(benchmark.time("rounds") or 1)
+    return Measured(headline, headline, values, stats, rounds, (headline,))
+
+
+def _pooled_stats(parts: Sequence[Measured]) -> dict[str, float]:
+    pooled: dict[str, float] = {}
+    columns = {stat: [value for part in parts if (value := part.value(stat)) is not None] for stat in _TIME_STATS}
+    for stat, column in columns.items():
+        if len(column) == len(parts):
+            pooled[stat] = _pooled_stat(stat, column, columns["mean"], [part.rounds for part in parts])
+    return pooled
+
+
+def _pooled_stat(stat: str, column: Sequence[float], means: Sequence[float], rounds: Sequence[int]) -> float:
+    if stat in ("min", "max"):
+        return summarise(column, stat)
+    if stat in ("median", "iqr") or len(means) < len(column):
+        return statistics.median(column)
+    total = sum(rounds)
+    mean = math.fsum(part * count for part, count in zip(means, rounds, strict=True)) / total
+    if stat == "mean":
+        return mean
+    squares = math.fsum(
+        deviation**2 * (count - 1) + count * (part - mean) ** 2
+        for deviation, part, count in zip(column, means, rounds, strict=True)
+    )
+    return math.sqrt(squares / (total - 1)) if total > 1 else 0.0
