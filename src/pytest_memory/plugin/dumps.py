@@ -37,9 +37,9 @@ class Dumps:
 
 
 def _fitting(name: str) -> str:
-    encoded = os.fsencode(name)
+    encoded = name.encode(errors="backslashreplace")
     if len(encoded) <= _LONGEST_NAME:
-        return name
+        return encoded.decode()
     ending = f"-{hashlib.sha256(encoded).hexdigest()[:16]}.bin"
     kept = encoded[: _LONGEST_NAME - len(ending)].decode(errors="ignore")
     return kept + ending
