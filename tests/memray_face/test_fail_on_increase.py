@@ -58,6 +58,7 @@ def test_without_the_flag_the_mark_moves(run, grow):
     run().assert_outcomes(passed=2)
     grow(4_000_000)
     run().assert_outcomes(passed=2)
+    grow(3_000_000)
     run("--fail-on-increase").assert_outcomes(passed=2)
 
 

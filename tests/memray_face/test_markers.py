@@ -90,7 +90,7 @@ class TestHowMuchOfTheList:
         if expected == 10:
             result.stdout.fnmatch_lines(["    ... and * more; -vv shows all"])
 
-        @pytest.mark.parametrize(("level", "expected"), [("2", 15), ("-1", 0)])
+    @pytest.mark.parametrize(("level", "expected"), [("2", 15), ("-1", 0)])
     def test_by_its_own_ini_key(self, run, pytester, level, expected):
         """``verbosity_memray`` beats pytest's ``-v`` and ``-q`` for these lists."""
         pytester.makeini(f"[pytest]\nverbosity_memray = {level}\n")

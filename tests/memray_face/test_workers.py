@@ -1,4 +1,4 @@
-"""The whole family over two workers of pytest-xdist: every flag, ini key and marker, in few runs because each is slow."""
+"""The whole family over two workers of pytest-xdist: every flag, ini key and marker, in a few runs."""
 
 import re
 
