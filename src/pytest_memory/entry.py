@@ -126,6 +126,47 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("--memory-report", "write the run to PATH (.json); may be repeated", kind="list", metavar="PATH"),
     Option(
+        "--memory-growth",
+        "report each test after which the process holds more memory than before by more than SIZE (default: 10MB)",
+        kind="optional",
+        metavar="SIZE",
+        const="10MB",
+    ),
+    Option(
+        "--memory-guard",
+        "stop and fail the running test when its process and their children hold more than SIZE, such as 2GB or 80% "
+        "(of the memory that this machine or cgroup has)",
+        metavar="SIZE",
+    ),
+    Option(
+        "--memory-guard-kill",
+        "end the process at this percentage of --memory-guard, if the test cannot be stopped (default: 125%)",
+        metavar="PERCENT",
+        engages=False,
+    ),
+    Option("--memlog", "record the session's memory over time, in a process of its own", kind="flag", group="memlog"),
+    Option(
+        "--memlog-path",
+        "where the log goes (default: memlog.json)",
+        metavar="PATH",
+        engages=False,
+        group="memlog",
+    ),
+    Option(
+        "--memlog-interval",
+        "seconds between two samples (default: 0.1)",
+        metavar="SECONDS",
+        engages=False,
+        group="memlog",
+    ),
+    Option(
+        "--memlog-warmup",
+        "seconds of samples before the first test (default: 0)",
+        metavar="SECONDS",
+        engages=False,
+        group="memlog",
+    ),
+    Option(
         "--memray",
         "measure the call of every test and print the MEMRAY REPORT, counting as memray does (granularity malloc)",
         kind="flag",

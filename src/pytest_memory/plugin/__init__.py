@@ -16,6 +16,7 @@ from pytest_memory.plugin.collector import Unloader
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
 from pytest_memory.plugin.phases import InnermostHooks
+from pytest_memory.plugin.recorder import register_recorder
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
 from pytest_memory.plugin.terminal import TerminalReport
@@ -48,6 +49,7 @@ def register(config: pytest.Config) -> None:
         if any(manager.has_plugin(name) for name in ("flaky", "flaky.flaky_pytest_plugin")):
             manager.register(UnreportedCalls(), f"{SESSION_PLUGIN}-unreported")
     register_memray_face(config, session)
+    register_recorder(config, session)
     if is_worker(config):
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
         return

@@ -50,8 +50,9 @@ def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities)
         leaks = leak_limit(item)
     except PytestMemoryError as error:
         return Plan(problem=str(error))
+    resident = settings.resident != "off" and (settings.measure or settings.flight.watches_resident)
     if not limits and leaks is None and not settings.measure:
-        return Plan()
+        return Plan(resident=resident)
     heap_limits = [limit for limit in limits if limit.metric != "rss"]
     limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())
     always = PHASES if capabilities.cheap else ("call",)
@@ -65,7 +66,7 @@ def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities)
             if capabilities.metrics
         },
         collect=frozenset(limit.phase for limit in limits if limit.collect),
-        resident=settings.resident != "off" and (settings.measure or len(heap_limits) < len(limits)),
+        resident=resident or (settings.resident != "off" and len(heap_limits) < len(limits)),
     )
 
 

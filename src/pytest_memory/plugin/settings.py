@@ -20,6 +20,7 @@ from pytest_memory.plugin.memray_settings import (
     choose_granularity,
     read_memray_settings,
 )
+from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
 from pytest_memory.policy.limits import DefaultLimit
 from pytest_memory.units import parse_limit_size
 
@@ -168,6 +169,7 @@ class Settings:
         unmeasured_fails: A limit that could not be judged fails its test.
         verbosity: pytest's.
         memray: pytest-memray's flags.
+        flight: The recorder, the guard and the growth report.
     """
 
     measure: bool
@@ -184,6 +186,7 @@ class Settings:
     unmeasured_fails: bool
     verbosity: int
     memray: MemraySettings
+    flight: FlightSettings
 
     @property
     def showcase(self) -> int:
@@ -203,12 +206,14 @@ def read_settings(config: pytest.Config) -> Settings:
     memory = read.flag("--memory")
     reports = read.paths("--memory-report", (".json",))
     metric = read.choice("--memory-limit-metric", ("auto", "heap", "rss"), "auto")
-    positional = "rss" if metric == "rss" else "peak"
     memray = read_memray_settings(read, config)
+    flight = read_flight_settings(read, config.invocation_params.dir)
+    as_memlog = metric == "auto" and flight.memlog and not memory and not memray.active
+    positional = "rss" if metric == "rss" or as_memlog else "peak"
     engine, engine_reason = choose_engine_name(read, read.choice("--memory-engine", ENGINE_NAMES, "auto"))
     granularity = read.choice("--memory-granularity", GRANULARITIES, "python")
     return Settings(
-        measure=memory if memory is not None else bool(reports) or memray.active,
+        measure=memory if memory is not None else bool(reports) or memray.active or flight.guard is not None,
         summary=bool(memory),
         engine=engine,
         engine_reason=engine_reason,
@@ -222,6 +227,7 @@ def read_settings(config: pytest.Config) -> Settings:
         unmeasured_fails=read.choice("--memory-unmeasured", ("pass", "fail"), "pass") == "fail",
         verbosity=config.get_verbosity(),
         memray=memray,
+        flight=flight,
     )
 
 

@@ -126,6 +126,7 @@ class Breadcrumb:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
+        self.pid = os.getpid()
         self._clock = clock
         self._generation = 0
         self._number = 0
@@ -140,7 +141,7 @@ class Breadcrumb:
             raise
         locked = lock_for_life(self._descriptor)
         name = (worker or "").encode("utf-8", "replace")[:32]
-        header = (VERSION, NAME_ROOM, os.getpid(), process_started, time.time(), clock(), name, locked)
+        header = (VERSION, NAME_ROOM, self.pid, process_started, time.time(), clock(), name, locked)
         _HEADER.pack_into(self._map, 0, _MAGIC, *header)
         self.idle()
         _leave_behind_on_fork(self)

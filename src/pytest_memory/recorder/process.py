@@ -285,10 +285,6 @@ class Recorder:
         with contextlib.suppress(OSError):
             while data:
                 data = data[os.write(1, data) :]
-            for process_path in self._gone:
-                with contextlib.suppress(OSError, UnreadableFile):
-                    crumb = CrumbReader(process_path)
-                    crumb.mark_told()
 
     def _load_autopsy(self) -> Callable[[Timeline, range, str], str]:
         module, _, function = self._settings.autopsy.partition(":")

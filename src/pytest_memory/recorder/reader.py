@@ -118,6 +118,22 @@ def read_journal(path: Path) -> Timeline:
     return _timeline(reading, damaged)
 
 
+def read_head(path: Path) -> Mapping[str, Any]:
+    """What a journal says of its session when it starts; empty if that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(65_536)
+    except OSError:
+        return {}
+    for frame in frames(start[len(FIRST_LINE) :]):
+        if frame.kind == Kind.HEAD:
+            try:
+                return dict(json.loads(frame.payload))
+            except _NOT_OURS:
+                break
+    return {}
+
+
 def _check_first_line(content: bytes, path: Path) -> None:
     if content.startswith(FIRST_LINE) or FIRST_LINE.startswith(content):
         return

@@ -103,6 +103,7 @@ def attempt_to_json(record: TestRecord) -> dict[str, Json]:
     """One attempt at a test, without the test's name and worker."""
     return {
         "outcome": record.outcome,
+        "growth": record.growth,
         "phases": {phase: phase_to_json(usage) for phase, usage in record.phases.items()},
         "sites": sites_to_json(record.sites),
         "verdicts": [verdict_to_json(verdict) for verdict in record.verdicts],
