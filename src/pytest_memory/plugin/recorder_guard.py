@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from types import FrameType, TracebackType
@@ -115,6 +114,7 @@ class CallGuard:
             self._sites = attempt.reading.sites
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        __tracebackhide__ = True
         request = self._crumb.guard_request()
         if request is None or request.generation == self._seen:  # somebody else's signal
             if isinstance(self._previous, Callable):  # type: ignore[arg-type]  # a typing alias, and a real class
@@ -124,6 +124,7 @@ class CallGuard:
         if not self._armed:
             return
         self._armed = False
+        self._crumb.answer(request)
         self._stop = Stop(request, _place(frame))
         raise MemoryGuardExceeded(self._stop.message)
 
@@ -138,5 +139,17 @@ def clear_frames(error: BaseException | None) -> None:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         trace: TracebackType | None = error.__traceback__
-        traceback.clear_frames(trace)
+        while trace is not None:
+            _clear_frame(trace.tb_frame)
+            trace = trace.tb_next
         error = error.__cause__ or error.__context__
+
+
+def _clear_frame(frame: FrameType) -> None:
+    try:
+        frame.clear()
+    except RuntimeError:  # still running: one of pytest's own
+        return
+    # Until Python 3.12 a frame keeps the dictionary that pytest's report once asked for, with all the values in it;
+    # asking again empties it.
+    frame.f_locals  # noqa: B018

@@ -11,6 +11,7 @@ the file system cannot store kills a process (SIGBUS):
 128         flags: ended, exit status, told
 192, 256    two cells for the state: generation, since, test since, number of the name, activity, CRC
 320         a request of the memory guard: generation, resident, threshold, CRC
+384         generation of the last request that a test was stopped for
 4096 ...    two cells for the name: number, length, CRC, UTF-8
 ==========  ==========================================================================================
 
@@ -44,7 +45,8 @@ _STATE = struct.Struct("<QddIB")
 _NAME = struct.Struct("<III")
 _REQUEST = struct.Struct("<QQQ")
 _CHECK = struct.Struct("<I")
-_FLAGS_AT, _REQUEST_AT, _NAMES_AT = 128, 320, 4096
+_ANSWER = struct.Struct("<Q")
+_FLAGS_AT, _REQUEST_AT, _ANSWER_AT, _NAMES_AT = 128, 320, 384, 4096
 _NAME_STRIDE = NAME_ROOM + 16
 _SIZE = _NAMES_AT + 2 * _NAME_STRIDE
 _STATE_SLICES = tuple(slice(at, at + _STATE.size + _CHECK.size) for at in (192, 256))
@@ -172,6 +174,10 @@ class Breadcrumb:
         """The last request of the memory guard, or ``None`` if it never made one."""
         return _read_request(self._map)
 
+    def answer(self, request: GuardRequest) -> None:
+        """The running test is being stopped, as was asked."""
+        _ANSWER.pack_into(self._map, _ANSWER_AT, request.generation)
+
     def end(self, status: int) -> None:
         """The session ends in an orderly way, with this exit status."""
         told = self._map[_FLAGS_AT + _FLAGS.size - 1]
@@ -257,9 +263,10 @@ class CrumbReader:
         cell = _REQUEST.pack(generation, resident, threshold)
         self._map[_REQUEST_SLICE] = cell + _CHECK.pack(zlib.crc32(cell))
 
-    def guard_request(self) -> GuardRequest | None:
-        """The last request left by :meth:`request`."""
-        return _read_request(self._map)
+    @property
+    def answered(self) -> int:
+        """Generation of the last request of the memory guard that a test was stopped for; 0 if none was."""
+        return int(_ANSWER.unpack_from(self._map, _ANSWER_AT)[0])
 
     def close(self) -> None:
         """Unmap the file."""

@@ -77,7 +77,8 @@ class WatchedProcess:
         """Let the guard look at a sample, and do what it decides."""
         if self._guard is None:
             return
-        action = self._guard.look(sample.time, sample.name, ACTIVITIES[sample.activity], sample.total)
+        activity, answered = ACTIVITIES[sample.activity], self.crumb.answered
+        action = self._guard.look(sample.time, sample.name, activity, sample.total, answered=answered)
         if action == "stop":
             self.crumb.request(self._guard.requests, sample.total, self._guard.threshold)
             send_signal(self.pid, self.pidfd, guard_signal())
