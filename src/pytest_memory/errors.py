@@ -52,10 +52,6 @@ class InvalidLimit(InvalidValue):
     """A limit that names an unknown bound, no bound at all, or an impossible phase."""
 
 
-class MemoryGuardExceeded(BaseException):  # not ours to be caught by accident: tests catch Exception
-    """Raised inside the running test when the memory guard stops it."""
-
-
 class EngineUnavailable(PytestMemoryError, RuntimeError):
     """A heap engine that cannot run in this process."""
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from pytest_memory.errors import MemoryGuardExceeded
 from pytest_memory.model import AllocationSite, Limit, Verdict
 from pytest_memory.plugin.phases import MemoryLimitExceeded, PhaseHooks
 from pytest_memory.recorder.channel import Breadcrumb, GuardRequest
@@ -21,6 +20,15 @@ from pytest_memory.units import human_bytes
 
 _STACKS = 5
 """Frames shown of each call stack: the innermost one of a big allocation is often a library's."""
+
+
+class MemoryGuardExceeded(BaseException):
+    """Raised inside the running test when the memory guard stops it.
+
+    No ``Exception``: a test that catches those, to try again or to clean up, must not go on.
+    """
+
+    __module__ = "builtins"  # pytest prints this name in front of the message, as it does for its own exceptions
 
 
 @dataclass(frozen=True, slots=True)
