@@ -31,6 +31,7 @@ class CommandEntry:
 
 
 COMMANDS: tuple[CommandEntry, ...] = (
+    CommandEntry("autopsy", "Tell what the last run died in, and which tests had raised memory before it."),
     CommandEntry("compare", "Show runs side by side, say which differences are real, and fail CI on regressions."),
     CommandEntry("plot", "Render an interactive figure of one or more runs."),
     CommandEntry("sweep", "Run a benchmark suite across several installed versions of a package."),

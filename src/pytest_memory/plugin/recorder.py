@@ -319,7 +319,7 @@ class Flight:
         return Path(folder) if folder and Path(folder).is_dir() else None
 
     def _land(self) -> None:
-        """The session ended in an orderly way; without a recorder nothing of it is needed any more."""
+        """The session ended in an orderly way."""
         if self.crumb is None or self.place is None:
             return
         if self.crumb.pid == os.getpid():
@@ -327,9 +327,8 @@ class Flight:
             self.crumb.close()
             if self._journal is not None:
                 self._journal.close()
-            shared = self._shared_session() is not None
-            if not shared and not (self.place.session / FILE_NAME).exists():
-                remove_session(self.place.session)
+            if self._worker is not None and self._shared_session() is None:
+                remove_session(self.place.session)  # one folder for each worker would soon hide what matters
         self.crumb = None
 
 

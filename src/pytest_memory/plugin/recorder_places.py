@@ -12,7 +12,6 @@ import pytest
 
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.recorder.journal import FILE_NAME
-from pytest_memory.recorder.memlog import write_memlog
 from pytest_memory.recorder.reader import read_head
 from pytest_memory.recorder.sessions import (
     SessionRecord,
@@ -21,7 +20,9 @@ from pytest_memory.recorder.sessions import (
     mark_told,
     new_session,
     read_session,
+    rebuild_log,
     sessions,
+    user_cache,
 )
 from pytest_memory.report.autopsy import one_line
 
@@ -64,18 +65,13 @@ def _candidates(config: pytest.Config) -> Iterator[tuple[str, Callable[[], Path]
     cache = getattr(config, "cache", None)
     if cache is not None:
         yield "pytest's cache", lambda: Path(cache.mkdir("memory"))
-    yield "the user's cache", lambda: folder_for(config.rootpath, _user_cache())
-    yield "the folder of temporary files", lambda: Path(tempfile.gettempdir(), f"pytest-memory-{_user()}")
+    yield "the user's cache", lambda: folder_for(config.rootpath, user_cache())
+    yield "the folder of temporary files", lambda: folder_for(config.rootpath, _temporary())
 
 
-def _user() -> str:
-    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-
-
-def _user_cache() -> Path:
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("pytest-memory", appauthor=False))
+def _temporary() -> Path:
+    user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir(), f"pytest-memory-{user}")
 
 
 def tell_last_death(place: Place) -> list[str]:
@@ -99,15 +95,13 @@ def _told(record: SessionRecord, path: Path) -> list[str]:
     if record.told or not record.timeline.deaths:
         return []
     sentences = [one_line(record.timeline, record.timeline.deaths[0])]
-    log = record.timeline.metadata.get("memlog")
-    if isinstance(log, str) and not record.timeline.ended and (path / FILE_NAME).exists():
-        try:
-            write_memlog(path / FILE_NAME, Path(log))
-        except OSError as error:
-            sentences.append(f"its {log} cannot be written: {error.strerror or error}")
-        else:
-            sentences.append(f"its {log} was made from its journal")
-    sentences.append("'pytest-memory autopsy' says more")
+    try:
+        log = rebuild_log(record, path)
+    except OSError as error:
+        sentences.append(f"its memory log cannot be written: {error.strerror or error}")
+    else:
+        sentences += [f"its memory log {log} was made from its journal"] if log is not None else []
+    sentences.append(f"pytest-memory autopsy {path} says more")
     mark_told(path)
     return sentences
 

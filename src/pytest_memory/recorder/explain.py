@@ -31,23 +31,25 @@ class Autopsy:
         death: Who died, in which test.
         test_seconds: How long the test had been running; ``None`` if nobody knows when it died.
         activity_seconds: How long its phase had been running.
+        test_offset: How long after the start of the session the test began, in seconds.
         resident: Resident bytes of the process at the last sample, its descendants left out.
         children: Resident bytes of its descendants then.
         slope: Bytes a second over the last seconds, by least squares; ``None`` with fewer than three samples.
         before: Resident bytes when the test began.
         raised: The tests before it that raised the level most, largest first.
-        finished: Tests that ended before.
+        finished: Tests that ended before; ``None`` if nobody counted.
     """
 
     death: Death
     test_seconds: float | None = None
     activity_seconds: float | None = None
+    test_offset: float | None = None
     resident: int | None = None
     children: int | None = None
     slope: float | None = None
     before: int | None = None
     raised: tuple[Raise, ...] = ()
-    finished: int = 0
+    finished: int | None = None
 
     @property
     def own(self) -> int | None:
@@ -72,12 +74,13 @@ def explain(timeline: Timeline, death: Death, *, most: int = 5) -> Autopsy:
         death=death,
         test_seconds=seconds if death.nodeid else None,
         activity_seconds=None if death.time is None or not death.activity else death.time - death.activity_since,
+        test_offset=death.test_since - timeline.origin if death.nodeid else None,
         resident=series.resident[-1] if series and series.resident else None,
         children=series.children[-1] if series and series.children else None,
         slope=_slope(series) if series else None,
         before=_level(series, death.test_since) if series and death.nodeid else None,
         raised=tuple(raised[:most]),
-        finished=len(tests),
+        finished=len(tests) if timeline.series else None,
     )
 
 

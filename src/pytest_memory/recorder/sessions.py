@@ -1,7 +1,7 @@
 """The folder of sessions: where breadcrumbs and journals lie, and which of their sessions died.
 
 Each session has a folder named after its start and its process: ``20261120T120304-4711/``, with a breadcrumb for each
-test process and, with the recorder, a journal. A session that ends well without a recorder leaves nothing behind.
+test process and, with the recorder, a journal.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from ..instruments.children import process_table
 from ..model import CONTROLLER, Death, Timeline
 from .channel import CrumbReader
 from .journal import FILE_NAME
+from .memlog import write_memlog
 from .reader import read_journal
 
-KEPT = 5
+KEPT = 10
 """Sessions whose records stay; older ones are removed when a session begins."""
 
 CRUMB_SUFFIX = ".crumb"
@@ -149,6 +150,48 @@ def read_session(path: Path) -> SessionRecord:
         alive=bool(alive),
         told=told,
     )
+
+
+def rebuild_log(record: SessionRecord, session: Path) -> Path | None:
+    """Make the log in pytest-memlog's format of a session that did not live to make it.
+
+    Returns:
+        The log, or ``None`` if none was asked for, or it was made by somebody else.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    journal = session / FILE_NAME if session.is_dir() else session
+    wanted = record.timeline.metadata.get("memlog")
+    if not isinstance(wanted, str) or record.timeline.ended or record.alive or not journal.exists():
+        return None
+    log = Path(wanted)
+    if log.exists() and log.stat().st_mtime >= journal.stat().st_mtime:
+        return None
+    write_memlog(journal, log)
+    return log
+
+
+def project_folders(start: Path, user_cache: Path) -> list[Path]:
+    """The folders with sessions of the project around a directory, the closest first.
+
+    Args:
+        start: The directory, or one below the project's root.
+        user_cache: Where sessions lie that could not be written into the project.
+    """
+    candidates = [
+        folder
+        for directory in (start, *start.parents)
+        for folder in (directory / ".pytest_cache/d/memory", folder_for(directory, user_cache))
+    ]
+    return [folder for folder in candidates if sessions(folder)]
+
+
+def user_cache() -> Path:
+    """The user's cache."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("pytest-memory", appauthor=False))
 
 
 def mark_told(session: Path) -> None:

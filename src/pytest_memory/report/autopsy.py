@@ -32,8 +32,9 @@ def render_autopsies(timeline: Timeline, places: Iterable[int], source: str) -> 
     incomplete = "The results of this run are incomplete"
     if any(autopsy.death.worker not in (None, CONTROLLER) for autopsy in autopsies) and len(autopsies) == 1:
         incomplete = "This worker's results are incomplete"
-    finished = max((autopsy.finished for autopsy in autopsies), default=0)
-    lines.append(f"{incomplete}: {finished} test{'' if finished == 1 else 's'} had ended before.")
+    finished = max((autopsy.finished for autopsy in autopsies if autopsy.finished is not None), default=None)
+    counted = "" if finished is None else f": {finished} test{'' if finished == 1 else 's'} had ended before"
+    lines.append(f"{incomplete}{counted}.")
     lines.append(f"recorded in {source}")
     lines.append("=" * _WIDTH)
     return "\n".join(lines) + "\n"
@@ -84,7 +85,8 @@ def _cause(death: Death) -> str:
 def _duration(autopsy: Autopsy) -> str:
     activity = autopsy.death.activity
     if autopsy.activity_seconds is None:
-        return f"in its {activity}" if activity != "collection" else ""
+        began = f"begun {format_seconds(autopsy.test_offset or 0.0)} after the session"
+        return f"in its {activity}; {began}" if activity != "collection" else began
     text = f"in its {activity} for {format_seconds(autopsy.activity_seconds)}"
     if activity in ("setup", "collection") or autopsy.test_seconds is None:
         return text if activity != "collection" else f"for {format_seconds(autopsy.activity_seconds)}"
