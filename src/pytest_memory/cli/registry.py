@@ -35,4 +35,5 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("compare", "Show runs side by side, say which differences are real, and fail CI on regressions."),
     CommandEntry("plot", "Render an interactive figure of one or more runs."),
     CommandEntry("sweep", "Run a benchmark suite across several installed versions of a package."),
+    CommandEntry("timeline", "Draw the memory of a whole test session over time."),
 )

@@ -16,6 +16,8 @@ from pytest_memory.plotting.page import page_html, write_image, write_page
 from pytest_memory.plotting.pairs import compare_figure, scatter_figure, sweep_figure
 from pytest_memory.plotting.points import Paths, read_points, require_plotly
 from pytest_memory.plotting.scaling import RUN, Axes, scaling_figure
+from pytest_memory.plotting.timeline import plot_timeline
+from pytest_memory.plotting.timeline_page import timeline_html
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -28,6 +30,8 @@ __all__ = [
     "plot_scaling",
     "plot_scatter",
     "plot_sweep",
+    "plot_timeline",
+    "timeline_html",
     "write_image",
     "write_page",
 ]

@@ -12,6 +12,7 @@ import gzip
 import os
 import re
 import shutil
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,15 +92,13 @@ def page_html(
         script: JavaScript that runs when the figure is there, with ``target`` (its element) and ``figure`` in scope.
         scroll_zoom: Let the mouse wheel zoom.
     """
-    from plotly.offline import get_plotlyjs
-
     parts = {
         "TITLE": escape(title),
         "STYLE": style,
         "BODY": body,
         "SCRIPT": script,
         "SCROLL": "true" if scroll_zoom else "false",
-        "PLOTLY": _packed(get_plotlyjs()),
+        "PLOTLY": _packed_library(),
         "FIGURE": _packed(str(figure.to_json(validate=False))),
     }
     return re.sub(r"@([A-Z]+)@", lambda slot: parts[slot[1]], _PAGE)
@@ -164,6 +163,13 @@ def _rendered(figure: Figure, kind: str, width: int, height: float, scale: float
             "name a Chromium or Chrome in BROWSER_PATH, or write .html",
         ) from error
     return picture
+
+
+@lru_cache(maxsize=1)
+def _packed_library() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return _packed(str(get_plotlyjs()))
 
 
 def _packed(text: str) -> str:

@@ -273,7 +273,7 @@ def _scatter_traces(
     from plotly.graph_objects import Scatter, Scattergl
 
     # WebGL from some thousand points on; below, SVG looks better and prints.
-    kind = Scattergl if len(pairs) > 2_000 else Scatter
+    kind = Scattergl if len(pairs) > 10_000 else Scatter
     traces = []
     for place in _places(facets):
         inside = [pair for pair in pairs if facets.place(pair.old) == place]

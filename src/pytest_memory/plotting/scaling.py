@@ -221,12 +221,11 @@ def _draw_many(figure: Figure, lines: Sequence[_Line], facets: Facets, unit: str
         ys += [*(point.value for point in line.points), None]
         texts += [*_hovers(line, unit), None]
     for ((row, column), colour), (xs, ys, texts) in traces.items():
-        figure.add_scattergl(
+        figure.add_scatter(
             x=xs,
             y=ys,
-            mode="lines+markers",
+            mode="lines",
             line={"color": colour, "width": 1},
-            marker={"size": 5},
             opacity=0.6,
             hovertext=texts,
             hoverinfo="text",
