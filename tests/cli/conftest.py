@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from pytest_memory.cli.app import run
+
 
 def benchmark(name, *, rounds=(0.1,), peak=None, group=None, params=None, extra=None, **blob):
     """An entry of pytest-benchmark's JSON as that plugin writes it."""
@@ -46,3 +48,47 @@ def save(tmp_path):
         return str(path)
 
     return save
+
+
+@pytest.fixture
+def compare(capsys):
+    """Run ``compare`` and give its exit code and what it wrote."""
+
+    def compare(*arguments):
+        code = run(["compare", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return compare
+
+
+def table(out):
+    """The rows of a table: first cell, and the others by their column."""
+    title, header, _, *lines = out.splitlines()
+    rows = {}
+    for line in lines:
+        if line.startswith("─") or "  " not in line:
+            continue
+        name, *cells = line.replace(" ~", "~").split()
+        rows[name] = cells
+    return title, header.split(), rows
+
+
+@pytest.fixture
+def pair(save):
+    """Two runs: one benchmark grew, one shrank, one stayed, one went, one came."""
+    old = save(
+        "old.json",
+        benchmark("t.py::grew", peak=[1000]),
+        benchmark("t.py::shrank", peak=[2000]),
+        benchmark("t.py::same", peak=[700]),
+        benchmark("t.py::gone", peak=[5]),
+    )
+    new = save(
+        "new.json",
+        benchmark("t.py::grew", peak=[1200]),
+        benchmark("t.py::shrank", peak=[1000]),
+        benchmark("t.py::same", peak=[700]),
+        benchmark("t.py::came", peak=[6]),
+    )
+    return old, new

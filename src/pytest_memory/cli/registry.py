@@ -36,4 +36,5 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("plot", "Render an interactive figure of one or more runs."),
     CommandEntry("sweep", "Run a benchmark suite across several installed versions of a package."),
     CommandEntry("timeline", "Draw the memory of a whole test session over time."),
+    CommandEntry("flamegraph", "Turn kept captures and call stacks into flame graphs."),
 )

@@ -241,14 +241,13 @@ def _geomeans_of(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> 
 
 
 def _diff(title: str, keys: Sequence[str], values: _Values) -> Table:
-    scales = _scales(values.fields, [values.of(position, keys) for position in range(len(values.fields))])
     several = len(values.fields) > 1
     names = names_of(keys)
     rows = []
     for key in keys:
-        for field, scale, column in zip(values.fields, scales, values.columns, strict=True):
+        for field, column in zip(values.fields, values.columns, strict=True):
             base, *others = (numbers.get(key) for numbers in column)
-            cells = [Cell(names[key], key), Cell(field.key, field.key), Cell(_with_unit(base, field, scale), base)]
+            cells = [Cell(names[key], key), Cell(field.key, field.key), Cell(_with_unit(base, field), base)]
             for label, other in enumerate(others, 1):
                 percent = change_percent(base, other)
                 real = not percent or values.real(field, key, label)
@@ -264,10 +263,11 @@ def _diff(title: str, keys: Sequence[str], values: _Values) -> Table:
     return Table(title, columns, rows)
 
 
-def _with_unit(value: float | None, field: Field, scale: Scale) -> str:
-    if value is None or field.metric is None or scale.unit == "count":
-        return scale.text(value)
-    return f"{scale.text(value)} {scale.unit}"
+def _with_unit(value: float | None, field: Field) -> str:
+    if value is None or field.metric is None:
+        return Scale("count").text(value)
+    scale = scale_for(field.metric, value)
+    return scale.text(value) if scale.unit == "count" else f"{scale.text(value)} {scale.unit}"
 
 
 def _change(percent: float | None, real: bool) -> Cell:

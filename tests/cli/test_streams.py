@@ -1,0 +1,104 @@
+"""Where the command line writes: pipes that close, terminals, streams that know only ASCII."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pytest_memory.report.table import Cell, Column, Table, printable, render_text
+
+from .conftest import benchmark
+
+
+def cli(*arguments, **settings):
+    environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    environment |= settings.pop("env", {})
+    return subprocess.run(
+        [sys.executable, "-m", "pytest_memory", *arguments], capture_output=True, env=environment, **settings
+    )
+
+
+def test_a_stream_that_knows_only_ascii(pair):
+    """Dashes, arrows and lines are replaced by their like, and nothing breaks."""
+    done = cli("compare", *pair, "--metric", "peak", "--fail-on", "peak:1%", env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 1
+    assert done.stdout.decode("ascii").splitlines()[2].startswith("-----")
+    assert b"1000 B -> 1.17 KiB" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX pipes")
+def test_a_pipe_closed_early(save):
+    """``| head`` ends the output, not the judgement: the exit code is the gate's."""
+    runs = [save(f"{k}.json", *(benchmark(f"t.py::x{n}", peak=[n * k]) for n in range(3000))) for k in (1, 2)]
+    command = [sys.executable, "-m", "pytest_memory", "compare", *runs, "--metric", "peak", "--fail-on", "peak:10%"]
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$@" | head -1', "-", *command], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "peak (KiB)\n")
+    assert done.stderr.startswith("2999 regression(s) over threshold:")
+    assert "Traceback" not in done.stderr
+
+
+def test_colours_only_where_they_are_wanted(pair):
+    """None in a pipe, unless forced; never with NO_COLOR."""
+    assert b"\x1b[" not in cli("compare", *pair).stdout
+    assert b"\x1b[32m" in cli("compare", *pair, "--metric", "peak", env={"FORCE_COLOR": "1"}).stdout
+    assert b"\x1b[" not in cli("compare", *pair, env={"FORCE_COLOR": "1", "NO_COLOR": "1"}).stdout
+
+
+def test_a_terminal_gets_colours_and_red_errors(pair):
+    """stdout and stderr are judged each on its own."""
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    code = subprocess.Popen([sys.executable, "-m", "pytest_memory", "compare", pair[0]], stderr=slave).wait()
+    os.close(slave)
+    assert code == 2
+    assert os.read(master, 1000).startswith(b"\x1b[31mcompare needs at least two runs")
+    os.close(master)
+
+
+TABLE = Table(
+    "peak (KiB)",
+    (Column("id", "id", text=True), Column("a", "a"), Column("b", "b", opens_section=True)),
+    [
+        [Cell("test_with_a_very_long_name[parameter-another-parameter]", "x"), Cell("1.00", 1), Cell("2.00", 2, "bad")],
+        [Cell("short", "y"), Cell("—"), Cell("10.00", 10)],
+    ],
+)
+
+
+def test_a_wide_terminal_gets_one_line_per_row():
+    """So does a pipe, of whatever width."""
+    assert render_text(TABLE, width=200) == render_text(TABLE)
+    assert render_text(TABLE).splitlines()[1:] == [
+        "id                                                          a │     b",
+        "─" * 69,
+        "test_with_a_very_long_name[parameter-another-parameter]  1.00 │  2.00",
+        "short                                                       — │ 10.00",
+    ]
+
+
+def test_a_narrow_terminal_folds_names_and_cuts_nothing():
+    """The name goes on in the next line, indented."""
+    lines = render_text(TABLE, width=50).splitlines()
+    assert max(map(len, lines)) <= 50
+    folded = lines[3].split("  ")[0] + lines[4].strip()
+    assert folded == "test_with_a_very_long_name[parameter-another-parameter]"
+    assert lines[3].endswith("1.00 │  2.00")
+
+
+def test_a_name_cannot_write_on_the_terminal():
+    """Escape sequences and line ends in an id are shown, not obeyed."""
+    assert printable("a\x1b[2J\nb\u202e—é") == "a\\x1b[2J\\nb\\u202e—é"
+
+
+def test_wide_characters_take_two_columns():
+    """Columns stay under each other beside names in Chinese."""
+    table = Table(
+        "", (Column("id", "id", text=True), Column("a", "a")), [[Cell("测试"), Cell("1")], [Cell("ab"), Cell("2")]]
+    )
+    assert render_text(table).splitlines()[2:] == ["测试  1", "ab    2"]
