@@ -56,7 +56,7 @@ class Option:
 
     def declare(self, group: Any) -> None:
         """Add the flag; its default is always None, so that an ini value counts."""
-        keywords: dict[str, Any] = {"help": self.help, "dest": self.dest, "default": None}
+        keywords: dict[str, Any] = {"help": self.help.replace("%", "%%"), "dest": self.dest, "default": None}
         if self.kind == "flag":
             keywords["action"] = "store_true"
         else:
