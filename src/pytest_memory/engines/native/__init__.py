@@ -17,7 +17,7 @@ from typing import cast
 
 from pytest_memory.engines.base import Capabilities, EngineWindow, HeapReading, WindowRequest
 from pytest_memory.engines.native.bypass import bypassing
-from pytest_memory.engines.native.core import Core
+from pytest_memory.engines.native.core import Core, Counters, SiteNumbers
 from pytest_memory.engines.native.sites import SiteReader
 from pytest_memory.errors import EngineUnavailable, WindowRefused
 from pytest_memory.model import HeapUsage
@@ -25,39 +25,6 @@ from pytest_memory.units import format_size
 
 SAMPLED_SITES = 50
 """How many call stacks a window in ``sampled`` detail returns, the largest first."""
-
-
-class NativeWindow:
-    """An open window of the native engine."""
-
-    __slots__ = ("_core", "_leaks", "_ledger", "_limit", "_window")
-
-    def __init__(self, core: Core, request: WindowRequest) -> None:
-        self._core = core
-        self._leaks = request.leaks
-        self._ledger = core.PYTHON if request.granularity == "python" else core.MALLOC
-        every = request.leaks or request.detail == "stacks"
-        self._limit = None if every else SAMPLED_SITES
-        self._window = core.open(
-            self._ledger, every or request.detail == "sampled", every, request.current_thread_only, request.seed
-        )
-
-    def close(self) -> HeapReading:
-        """Stop counting and say what was counted; called once."""
-        core = self._core
-        core.mute()
-        try:
-            peak, allocated, allocations, retained, sites = self._window.close()
-            usage = HeapUsage(peak=peak, allocated=allocated, allocations=allocations, retained=retained)
-            if not sites:
-                return HeapReading(usage)
-            reader = SiteReader(core, self._ledger)
-            leaked = reader.leaked(sites) if self._leaks else ()
-            return HeapReading(usage, reader.at_peak(sites, self._limit), leaked)
-        except RuntimeError as error:
-            return HeapReading(None, unmeasured=str(error))
-        finally:
-            core.unmute()
 
 
 class NativeEngine:
@@ -80,6 +47,7 @@ class NativeEngine:
 
     def __init__(self) -> None:
         self._core = _load()
+        self._finish = self._read  # bound once: binding allocates
 
     def open(self, request: WindowRequest) -> EngineWindow:
         """Open a window.
@@ -87,13 +55,27 @@ class NativeEngine:
         Raises:
             WindowRefused: Another tool holds the allocation hooks, or a table is full; the message says which.
         """
-        self._core.mute()
+        core = self._core
+        ledger = core.PYTHON if request.granularity == "python" else core.MALLOC
+        every = request.leaks or request.detail == "stacks"
+        sites = every or request.detail == "sampled"
+        thread = request.current_thread_only
         try:
-            return NativeWindow(self._core, request)
+            return core.open(ledger, sites, every, thread, request.seed, self._finish, request)
         except RuntimeError as error:
             raise WindowRefused(str(error)) from None
-        finally:
-            self._core.unmute()
+
+    def _read(
+        self, request: WindowRequest, reason: str, counters: Counters | None, sites: list[SiteNumbers] | None
+    ) -> HeapReading:
+        if counters is None:
+            return HeapReading(None, unmeasured=reason)
+        usage = HeapUsage(*counters)
+        if not sites:
+            return HeapReading(usage)
+        reader = SiteReader(self._core, self._core.PYTHON if request.granularity == "python" else self._core.MALLOC)
+        limit = None if request.leaks or request.detail == "stacks" else SAMPLED_SITES
+        return HeapReading(usage, reader.at_peak(sites, limit), reader.leaked(sites) if request.leaks else ())
 
     def stand_aside(self) -> None:
         """Unhook the Python allocators. What stays in the import tables is one load and one branch per call."""

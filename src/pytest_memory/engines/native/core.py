@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pytest_memory.engines.base import EngineWindow, HeapReading, WindowRequest
+
 SiteNumbers = tuple[int, int, int, int, int]
 """Bytes and count at the peak, bytes and count live at the end, number of the stack."""
 
 
-class CoreWindow(Protocol):
-    """An open window of the C core."""
+Counters = tuple[int, int, int, int]
+"""Peak, allocated, allocations, retained."""
 
-    def close(self) -> tuple[int, int, int, int, list[SiteNumbers] | None]:
-        """Peak, allocated, allocations, retained, and the sites if they were asked for.
 
-        Raises:
-            RuntimeError: The reading is worth nothing; the message says why.
-        """
+class Finish(Protocol):
+    """Makes a reading of what a window counted. What it allocates counts nowhere."""
+
+    def __call__(
+        self, request: WindowRequest, reason: str, counters: Counters | None, sites: list[SiteNumbers] | None, /
+    ) -> HeapReading:
+        """``counters`` is ``None`` if the reading is worth nothing, and then ``reason`` says why."""
         ...
 
 
@@ -34,8 +38,18 @@ class Core(Protocol):
         """
         ...
 
-    def open(self, ledger: int, sites: bool, every: bool, thread_only: bool, seed: int, /) -> CoreWindow:
-        """Open a window on a ledger.
+    def open(
+        self,
+        ledger: int,
+        sites: bool,
+        every: bool,
+        thread_only: bool,
+        seed: int,
+        finish: Finish,
+        request: WindowRequest,
+        /,
+    ) -> EngineWindow:
+        """Open a window on a ledger; closing it returns what ``finish`` makes of the request and the numbers.
 
         Raises:
             RuntimeError: It cannot be done now; the message says why.
@@ -48,14 +62,6 @@ class Core(Protocol):
 
     def code(self, ledger: int, number: int, /) -> tuple[str, str]:
         """File name and qualified name of a code object."""
-        ...
-
-    def mute(self) -> None:
-        """Leave what this thread allocates from here on out of all windows."""
-        ...
-
-    def unmute(self) -> None:
-        """Undo one :meth:`mute`."""
         ...
 
     def aside(self) -> None:

@@ -11,6 +11,8 @@ struct window_object {
     PyObject_HEAD
     struct pm_session session;
     bool open;
+    PyObject *finish;
+    PyObject *request;
 };
 
 static PyObject *refuse(const char *reason) {
@@ -32,10 +34,21 @@ static PyObject *site_list(struct pm_session *session) {
     return list;
 }
 
-PyDoc_STRVAR(close_doc, "close() -> (peak, allocated, allocations, retained, sites | None)\n\n"
-                        "Raises RuntimeError with the reason if the reading is worth nothing.\n"
-                        "Each site is (bytes at peak, count at peak, bytes live, count live, number).");
+static PyObject *call_finish(struct window_object *self, const char *reason, const struct pm_reading *reading) {
+    if (reason) return PyObject_CallFunction(self->finish, "OsOO", self->request, reason, Py_None, Py_None);
+    PyObject *sites = self->session.request.sites ? site_list(&self->session) : Py_NewRef(Py_None);
+    if (!sites) return NULL;
+    return PyObject_CallFunction(self->finish, "Os(LLLL)N", self->request, "", (long long)reading->peak,
+                                 (long long)reading->allocated, (long long)reading->allocations,
+                                 (long long)reading->retained, sites);
+}
 
+PyDoc_STRVAR(close_doc, "close() -> whatever finish(request, reason, counters, sites) returns\n\n"
+                        "reason: why the reading is worth nothing; empty if it is not\n"
+                        "counters: (peak, allocated, allocations, retained), or None with a reason\n"
+                        "sites: a list of (bytes at peak, count at peak, bytes live, count live, number), or None");
+
+/* Written in C so that closing a window allocates nothing in it, not even a frame. */
 static PyObject *window_close(PyObject *object, PyObject *unused) {
     (void)unused;
     struct window_object *self = (struct window_object *)object;
@@ -44,30 +57,36 @@ static PyObject *window_close(PyObject *object, PyObject *unused) {
     struct pm_reading reading = {0};
     const char *reason = pm_engine_close(&self->session, &reading);
     pm_self.muted++;
-    PyObject *sites = NULL, *result = NULL;
-    if (reason) {
-        refuse(reason);
-    } else if (self->session.request.sites) {
-        sites = site_list(&self->session);
-    } else {
-        sites = Py_NewRef(Py_None);
-    }
+    PyObject *result = call_finish(self, reason, &reading);
     pm_engine_release(&self->session);
-    if (sites) {
-        result = Py_BuildValue("(LLLLN)", (long long)reading.peak, (long long)reading.allocated,
-                               (long long)reading.allocations, (long long)reading.retained, sites);
-    }
-    pm_self.muted--;
+    if (pm_self.muted) pm_self.muted--; /* a fork in between has unmuted the child */
     return result;
+}
+
+static int window_traverse(PyObject *object, visitproc visit, void *arg) {
+    struct window_object *self = (struct window_object *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->finish);
+    Py_VISIT(self->request);
+    return 0;
+}
+
+static int window_clear(PyObject *object) {
+    struct window_object *self = (struct window_object *)object;
+    Py_CLEAR(self->finish);
+    Py_CLEAR(self->request);
+    return 0;
 }
 
 static void window_dealloc(PyObject *object) {
     struct window_object *self = (struct window_object *)object;
-    struct pm_reading reading;
-    if (self->open) {
+    PyObject_GC_UnTrack(object);
+    if (self->open) { /* nobody will ask */
+        struct pm_reading reading;
         pm_engine_close(&self->session, &reading);
         pm_engine_release(&self->session);
     }
+    window_clear(object);
     PyTypeObject *type = Py_TYPE(object);
     type->tp_free(object);
     Py_DECREF(type);
@@ -80,6 +99,8 @@ static PyMethodDef window_methods[] = {
 
 static PyType_Slot window_slots[] = {
     {Py_tp_dealloc, window_dealloc},
+    {Py_tp_traverse, window_traverse},
+    {Py_tp_clear, window_clear},
     {Py_tp_methods, window_methods},
     {Py_tp_doc, "An open window; made by open()."},
     {0, NULL},
@@ -88,25 +109,40 @@ static PyType_Slot window_slots[] = {
 static PyType_Spec window_spec = {
     .name = "pytest_memory.engines.native._native.Window",
     .basicsize = sizeof(struct window_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = window_slots,
 };
 
 static PyTypeObject *window_type;
 
-PyDoc_STRVAR(open_doc, "open(ledger, sites, every, thread_only, seed) -> Window");
+PyDoc_STRVAR(open_doc, "open(ledger, sites, every, thread_only, seed, finish, request) -> Window");
 
-static PyObject *module_open(PyObject *module, PyObject *arguments) {
+enum { LEDGER, SITES, EVERY, THREAD_ONLY, SEED, FINISH, REQUEST, OPEN_ARGUMENTS };
+
+static bool read_request(PyObject *const *arguments, struct pm_request *request) {
+    request->ledger = (int)PyLong_AsLong(arguments[LEDGER]);
+    request->sites = PyObject_IsTrue(arguments[SITES]) == 1;
+    request->every = PyObject_IsTrue(arguments[EVERY]) == 1;
+    request->thread_only = PyObject_IsTrue(arguments[THREAD_ONLY]) == 1;
+    request->seed = PyLong_AsUnsignedLongLongMask(arguments[SEED]);
+    if (PyErr_Occurred()) return false;
+    if (request->ledger >= 0 && request->ledger < PM_LEDGERS) return true;
+    refuse("there is no such ledger");
+    return false;
+}
+
+static PyObject *module_open(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
-    int ledger, sites, every, thread_only;
-    unsigned long long seed;
-    if (!PyArg_ParseTuple(arguments, "ipppK", &ledger, &sites, &every, &thread_only, &seed)) return NULL;
-    if (ledger < 0 || ledger >= PM_LEDGERS) return refuse("there is no such ledger");
+    struct pm_request request;
+    if (count != OPEN_ARGUMENTS) return refuse("open() takes seven arguments");
+    if (!read_request(arguments, &request)) return NULL;
     pm_self.muted++;
     struct window_object *window = (struct window_object *)window_type->tp_alloc(window_type, 0);
     pm_self.muted--;
     if (!window) return NULL;
-    window->session.request = (struct pm_request){ledger, sites, every, thread_only, seed};
+    window->finish = Py_NewRef(arguments[FINISH]);
+    window->request = Py_NewRef(arguments[REQUEST]);
+    window->session.request = request;
     const char *reason = pm_engine_open(&window->session);
     if (reason) {
         Py_DECREF(window);
@@ -155,20 +191,6 @@ static PyObject *module_code(PyObject *module, PyObject *arguments) {
         return NULL;
     }
     return Py_BuildValue("(NN)", first, second);
-}
-
-static PyObject *module_mute(PyObject *module, PyObject *unused) {
-    (void)module;
-    (void)unused;
-    pm_self.muted++;
-    Py_RETURN_NONE;
-}
-
-static PyObject *module_unmute(PyObject *module, PyObject *unused) {
-    (void)module;
-    (void)unused;
-    if (pm_self.muted) pm_self.muted--;
-    Py_RETURN_NONE;
 }
 
 static PyObject *module_aside(PyObject *module, PyObject *unused) {
@@ -251,11 +273,9 @@ static PyObject *module_install(PyObject *module, PyObject *unused) {
 
 static PyMethodDef methods[] = {
     {"install", module_install, METH_NOARGS, install_doc},
-    {"open", module_open, METH_VARARGS, open_doc},
+    {"open", (PyCFunction)(void (*)(void))module_open, METH_FASTCALL, open_doc},
     {"places", module_places, METH_VARARGS, places_doc},
     {"code", module_code, METH_VARARGS, code_doc},
-    {"mute", module_mute, METH_NOARGS, "Leave what this thread allocates from here on out of all windows."},
-    {"unmute", module_unmute, METH_NOARGS, "Undo one mute()."},
     {"aside", module_aside, METH_NOARGS, "Unhook the Python allocators, if no window needs them."},
     {"shutdown", module_shutdown, METH_NOARGS, "Stop counting for good."},
     {"held", module_held, METH_NOARGS, "Resident bytes of the engine's own tables. Slow."},

@@ -142,7 +142,8 @@ static void patch_slot(struct object *object, const struct pm_function *function
     void *value = atomic_load_explicit(slot, memory_order_relaxed);
     bool lazy = type == JUMP_SLOT && symbol->st_shndx == SHN_UNDEF && contains(object, (uintptr_t)value);
     bool ours = value == function->hook;
-    if (!ours && value != function->original && !(function->older && value == function->older) && !lazy) return;
+    bool original = value == function->original || value == function->older || value == function->stand_in;
+    if (!value || (!ours && !original && !lazy)) return;
     if (!ours) {
         uintptr_t address = (uintptr_t)slot;
         bool sealed = address >= object->sealed_begin && address < object->sealed_end;

@@ -2,6 +2,8 @@
 #include "real.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -35,37 +37,54 @@ static const char *sanitizer(void) {
     return NULL;
 }
 
-/* Is a function the C library's own? */
-static bool in_c_library(void *function) {
+/* The C library itself. A search from the top may end at somebody who stands in for it. */
+static void *c_library(void) {
+#ifdef __GLIBC__
+    return dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+#else
     Dl_info info;
-    if (!function || !dladdr(function, &info) || !info.dli_fname) return false;
-    const char *slash = strrchr(info.dli_fname, '/');
-    const char *name = slash ? slash + 1 : info.dli_fname;
-    return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "libc-", 5) == 0 || strncmp(name, "ld-musl-", 8) == 0 ||
-           strncmp(name, "libc.musl-", 10) == 0;
+    if (!dladdr((void *)__errno_location, &info)) return NULL;
+    return dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+#endif
+}
+
+/* Is this address the stub through which an executable calls a function of another object? Its symbol is undefined
+ * there, and yet has an address. */
+static bool is_stub(void *address) {
+#ifdef __GLIBC__
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    return dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx == SHN_UNDEF;
+#else
+    (void)address;
+    return false;
+#endif
+}
+
+static const char *resolve(void *library, struct pm_function *function) {
+    function->original = dlsym(library, function->name);
+#ifdef __GLIBC__
+    function->older = dlvsym(library, function->name, OLDEST_GLIBC);
+#endif
+    void *found = dlsym(RTLD_DEFAULT, function->name);
+    if (!found || found == function->original || found == function->older) return NULL;
+    if (!is_stub(found)) return "another allocator stands in for the C library's (LD_PRELOAD, or linked in)";
+    function->stand_in = found;
+    return NULL;
 }
 
 const char *pm_real_resolve(void) {
     const char *reason = sanitizer();
+    void *library = c_library();
+    if (!library) reason = "the C library cannot be found";
+    for (int i = 0; i < PM_FUNCTION_COUNT && !reason; i++) reason = resolve(library, &pm_functions[i]);
     if (reason) return reason;
-    for (int i = 0; i < PM_FUNCTION_COUNT; i++) {
-        struct pm_function *function = &pm_functions[i];
-        function->original = dlsym(RTLD_DEFAULT, function->name);
-#ifdef __GLIBC__
-        function->older = dlvsym(RTLD_DEFAULT, function->name, OLDEST_GLIBC);
-#endif
-    }
 #define PM_STORE(name, result, parameters)                                                                             \
     memcpy(&pm_real.name, &pm_functions[PM_NUMBER_##name].original, sizeof(void *));
     PM_FUNCTIONS(PM_STORE)
 #undef PM_STORE
-    static const int own[] = {PM_NUMBER_malloc, PM_NUMBER_free, PM_NUMBER_calloc, PM_NUMBER_realloc, PM_NUMBER_mmap};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        if (!in_c_library(pm_functions[own[i]].original)) {
-            return "another allocator stands in for the C library's (LD_PRELOAD, or linked into the interpreter)";
-        }
-    }
-    if (!pm_real.mremap || !pm_real.munmap || !pm_real.dlopen || !pm_real.posix_memalign) {
+    if (!pm_real.malloc || !pm_real.free || !pm_real.calloc || !pm_real.realloc || !pm_real.mmap || !pm_real.mremap ||
+        !pm_real.munmap || !pm_real.dlopen || !pm_real.posix_memalign) {
         return "the C library lacks a function that the engine needs";
     }
     return NULL;

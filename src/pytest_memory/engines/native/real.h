@@ -41,6 +41,7 @@ struct pm_function {
     void *hook;
     void *original; /* NULL where the C library does not have it */
     void *older;    /* under the oldest symbol version, for binaries linked against that */
+    void *stand_in; /* an executable at a fixed address may lend its own import stub as the function's address */
 };
 
 enum {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pytest_memory.engines.native.core import Core, SiteNumbers
 from pytest_memory.model import AllocationSite, StackFrame
@@ -17,6 +19,11 @@ NO_ROOM = (StackFrame("<unknown>", "<more call stacks than the engine can tell a
 _NO_ROOM_NUMBER = 0
 
 
+_NAMELESS = frozenset(("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
+
+_QUALIFIED = sys.version_info >= (3, 11)  # code objects know their qualified name
+
+
 def function_name(qualified: str) -> str:
     """The function that a reader would name for a code object: inside a comprehension or lambda, the enclosing one.
 
@@ -26,12 +33,22 @@ def function_name(qualified: str) -> str:
     parts = qualified.split(".")
     while len(parts) > 1 and parts[-1].startswith("<"):
         parts.pop()
-    if len(parts) == 1 and parts[0].startswith("<") and parts[0] != "<module>":
-        return "<module>" if parts[0] in _NAMELESS else parts[0]
-    return parts[-1]
+    return "<module>" if _QUALIFIED and parts[-1] in _NAMELESS else parts[-1]
 
 
-_NAMELESS = frozenset(("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
+def enclosing(frames: tuple[StackFrame, ...]) -> tuple[StackFrame, ...]:
+    """Name comprehensions and lambdas after their caller in the same file, where code objects know only themselves.
+
+    Right for comprehensions, which their enclosing function calls; a guess for lambdas and generator expressions.
+    """
+    named: list[StackFrame] = []
+    for frame in reversed(frames):
+        if frame.function in _NAMELESS:
+            function = next((older.function for older in reversed(named) if older.filename == frame.filename), "")
+            named.append(replace(frame, function=function or frame.function))
+        else:
+            named.append(frame)
+    return tuple(reversed(named))
 
 
 class SiteReader:
@@ -75,7 +92,8 @@ class SiteReader:
         if number == _NO_ROOM_NUMBER:
             return NO_ROOM
         places = self._core.places(self._ledger, number)
-        return tuple([self._frame(place) for place in places]) or NO_PYTHON
+        frames = tuple([self._frame(place) for place in places]) or NO_PYTHON
+        return frames if _QUALIFIED else enclosing(frames)
 
     def _frame(self, place: int) -> StackFrame:
         frame = self._frames.get(place)

@@ -1,0 +1,158 @@
+"""Which function a call stack is shown to belong to, and how many bytes."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+from pytest_memory.engines.base import WindowRequest
+from pytest_memory.engines.native.sites import enclosing, function_name
+from pytest_memory.model import StackFrame
+
+STACKS = WindowRequest(granularity="malloc", detail="stacks", leaks=True)
+SAMPLED = WindowRequest(granularity="malloc", detail="sampled", seed=7)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="no qualified names")
+@pytest.mark.parametrize(
+    ("qualified", "shown"),
+    [
+        ("f", "f"),
+        ("A.method", "method"),
+        ("A.method.<locals>.<listcomp>", "method"),
+        ("f.<locals>.<lambda>.<locals>.<genexpr>", "f"),
+        ("A.<listcomp>", "A"),
+        ("f.<locals>.inner", "inner"),
+        ("<module>", "<module>"),
+        ("<lambda>", "<module>"),
+        ("<frozen>", "<frozen>"),
+    ],
+)
+def test_a_nameless_frame_is_shown_by_its_enclosing_function(qualified, shown):
+    """A reader looks for the function in the file; ``<listcomp>`` is not in it."""
+    assert function_name(qualified) == shown
+
+
+def test_without_qualified_names_the_caller_in_the_same_file_lends_its_own():
+    """CPython 3.10 knows a comprehension only as ``<listcomp>``."""
+    frames = (StackFrame("<genexpr>", "a.py", 3), StackFrame("<lambda>", "b.py", 1), StackFrame("f", "a.py", 2))
+    assert [frame.function for frame in enclosing(frames)] == ["f", "<lambda>", "f"]
+
+
+def keep(size):
+    return bytearray(size)
+
+
+def test_frames_come_most_recent_first_with_file_and_line(engine):
+    """A stack reads as a traceback upside down."""
+    window = engine.open(STACKS)
+    block = keep(2_000_000)
+    site = window.close().sites[0]
+    del block
+    assert site.bytes == 2_000_001
+    assert site.count == 1
+    assert site.frames[0] == StackFrame("keep", __file__, keep.__code__.co_firstlineno + 1)
+    assert site.frames[1].function == "test_frames_come_most_recent_first_with_file_and_line"
+
+
+def test_what_is_left_at_the_end_is_told_per_stack(engine):
+    """Leaked bytes are those still live, whatever the peak was."""
+    window = engine.open(STACKS)
+    big = keep(5_000_000)
+    small = bytearray(300_000)
+    del big
+    reading = window.close()
+    assert [site.bytes for site in reading.sites if site.bytes > 100_000] == [5_000_001, 300_001]
+    assert [site.bytes for site in reading.leaked] == [300_001]
+    del small
+
+
+def test_a_block_of_an_exact_size_is_never_left_to_chance(engine):
+    """From 1 MiB on, sampling captures every block with its true size."""
+    window = engine.open(SAMPLED)
+    blocks = [keep((1 << 20) + n) for n in range(5)]
+    reading = window.close()
+    assert sum(site.bytes for site in reading.sites if site.frames[0].function == "keep") == sum(map(len, blocks)) + 5
+
+
+def test_samples_estimate_the_peak_within_a_tenth(engine):
+    """In ``sampled`` detail the sites add up to about the peak, and the top one is right."""
+    window = engine.open(WindowRequest(detail="sampled", seed=3))
+    many = [bytes(1000) for _ in range(15_000)]
+    few = [bytes(500) for _ in range(5_000)]
+    reading = window.close()
+    del many, few
+    assert 0.9 <= sum(site.bytes for site in reading.sites) / reading.usage.peak <= 1.1
+    assert reading.sites[0].bytes > 0.7 * reading.usage.peak
+
+
+def test_the_same_seed_draws_the_same_samples(engine):
+    """A report repeats, whatever ran before."""
+
+    def sampled():
+        window = engine.open(WindowRequest(granularity="malloc", detail="sampled", seed=11))
+        blocks = [bytearray(3_000) for _ in range(2_000)]
+        reading = window.close()
+        del blocks
+        return [(site.bytes, site.count) for site in reading.sites]
+
+    sampled()
+    assert sampled() == sampled()
+
+
+def test_a_stack_deeper_than_is_kept_keeps_its_most_recent_frames(engine):
+    """Recursion is cut off at the far end."""
+
+    def descend(depth):
+        return descend(depth - 1) if depth else bytearray(1_000_000)
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(2_000)
+    try:
+        window = engine.open(STACKS)
+        block = descend(900)
+        site = window.close().sites[0]
+    finally:
+        sys.setrecursionlimit(limit)
+    assert len(site.frames) == 512
+    assert site.frames[0].lineno == site.frames[1].lineno == descend.__code__.co_firstlineno + 1
+    del block
+
+
+def test_another_threads_stack_is_its_own(engine):
+    """Each thread's frames are walked from its own state."""
+    kept = []
+
+    def work():
+        kept.append(bytearray(3_000_000))
+
+    window = engine.open(STACKS)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    site = window.close().leaked[0]
+    assert (site.bytes, site.frames[0].function, site.frames[-1].function) == (3_000_001, "work", "_bootstrap")
+
+
+def test_current_thread_only_counts_nothing_of_others(engine):
+    """Blocks of other threads count for nothing, whoever frees them; the thread's own count until anybody does."""
+    kept, mine = [], []
+
+    def work():
+        kept.append(bytearray(3_000_000))
+        mine.clear()
+
+    request = WindowRequest(granularity="malloc", detail="stacks", current_thread_only=True)
+    thread = threading.Thread(target=work)
+    window = engine.open(request)
+    mine.append(bytearray(700_000))
+    thread.start()
+    thread.join()
+    kept.clear()
+    reading = window.close()
+    assert 700_001 <= reading.usage.peak < 720_000
+    assert reading.usage.allocated < 720_000
+    assert reading.usage.retained < 20_000
+    assert reading.sites[0].bytes == 700_001
