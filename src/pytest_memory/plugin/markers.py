@@ -93,7 +93,10 @@ def parse_limit_memory(mark: pytest.Mark, positional: str) -> tuple[Limit, ...]:
     if phase not in PHASES:
         raise InvalidLimit(f"{written}: unknown phase {phase!r}", f"choose from {', '.join(PHASES)}")
     switches = {name: _switch(arguments.pop(name, False), name, written) for name in _SWITCHES}
-    bounds = dict(_bounds(mark, arguments, positional, written))
+    try:
+        bounds = dict(_bounds(mark, arguments, positional, written))
+    except InvalidSize as error:
+        raise InvalidSize(f"{written}: {error.problem}", error.advice) from error
     if arguments:
         names = ", ".join(repr(name) for name in arguments)
         known = ", ".join(("limit", *_BOUNDS, "phase", *_SWITCHES))
@@ -158,13 +161,13 @@ def _bounds(
     if len(limits) > 1:
         raise InvalidLimit(f"{written}: more than one positional limit", "write one, and name the others")
     if limits:
-        yield cast("LimitMetric", positional), _parse_size(limits[0], f"limit in {written}")
+        yield cast("LimitMetric", positional), _parse_size(limits[0], "limit")
     for name, parse in _BOUNDS.items():
         value = arguments.pop(name, None)
         if value is not None:
             if name == positional and limits:
                 raise InvalidLimit(f"{written}: two limits on {name}", "the positional one binds it already")
-            yield cast("LimitMetric", name), parse(value, f"{name} in {written}")
+            yield cast("LimitMetric", name), parse(value, name)
 
 
 def _switch(value: object, name: str, written: str) -> bool:

@@ -177,9 +177,7 @@ class PhaseHooks:
 
     def _phase(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
         attempt = self._current(item)
-        if attempt.plan.problem and phase != "teardown":
-            raise MemoryLimitExceeded(attempt.plan.problem)
-        if not attempt.plan.measures and not self._observers:
+        if attempt.plan.is_empty and not self._observers:
             return (yield)
         for observer in self._observers:
             observer.phase_began(item, phase)
@@ -203,6 +201,9 @@ class PhaseHooks:
             for observer in self._observers:
                 observer.phase_ended(item, phase, usage)
             self._finish(attempt, phase, usage)
+        # Only now, when the phase has run: other plugins count on their share of it.
+        if attempt.plan.problem and phase != "teardown":
+            raise MemoryLimitExceeded(attempt.plan.problem)
         self._raise_broken(attempt, phase)
         return result
 

@@ -38,9 +38,9 @@ class Plan:
     problem: str = ""
 
     @property
-    def measures(self) -> bool:
-        """Whether anything is measured at all."""
-        return self.resident or bool(self.heap)
+    def is_empty(self) -> bool:
+        """Whether there is nothing to measure, to judge or to say."""
+        return not (self.resident or self.heap or self.limits or self.leaks or self.problem)
 
 
 def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities) -> Plan:

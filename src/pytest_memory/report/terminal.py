@@ -15,6 +15,7 @@ UNMEASURED = "—"
 _GAP = "  "
 _SITES_SHOWN = 3
 _TESTS_WITH_SITES = 3
+_NOTABLE_PHASE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,10 @@ def summary_lines(run: Run, layout: Layout) -> Iterator[Line]:
 
 def remark_lines(run: Run, width: int) -> Iterator[Line]:
     """What was not measured or not judged, and why."""
-    for sentence in _remarks(run):
+    for sentence in _warnings(run):
         yield from _fill(sentence.split(" "), width, separator=" ", indent="  ", style="yellow")
+    for sentence in run.notes:
+        yield from _fill(sentence.split(" "), width, separator=" ", indent="  ", style="dim")
 
 
 def rank(records: Iterable[TestRecord]) -> list[TestRecord]:
@@ -96,11 +99,10 @@ def _headline(run: Run) -> list[str]:
     return parts
 
 
-def _remarks(run: Run) -> Iterator[str]:
+def _warnings(run: Run) -> Iterator[str]:
     """What a reader must know before believing the numbers."""
     for name, reason in run.environment.engine.refused:
         yield f"the {name} engine was not used: {reason}"
-    yield from run.notes
     unjudged = Counter(
         verdict.reason for record in run.records for verdict in record.verdicts if verdict.outcome == "not judged"
     )
@@ -154,7 +156,7 @@ def _details(record: TestRecord, layout: Layout, *, sites: bool, indent: int) ->
     call = _peak(record.phases.get("call"))
     for phase in ("setup", "teardown"):
         peak = _peak(record.phases.get(phase))
-        if peak > call and (call or peak > MIB):
+        if peak > call and (peak >= _NOTABLE_PHASE or layout.verbosity >= 1):
             yield line(margin, Span(f"{phase} peaked at {human_bytes(peak)}", "yellow"))
     if sites:
         shown = record.sites if layout.verbosity >= 2 else _merge(record.sites, layout.roots)[:_SITES_SHOWN]
