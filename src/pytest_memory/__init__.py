@@ -11,9 +11,15 @@ if TYPE_CHECKING:
     from pytest_memory.api import (
         Measurement,
         MemoryResult,
+        Sample,
+        discover_runs,
+        from_pytest_benchmark,
         human_bytes,
+        load_long_df,
+        load_samples,
         measure_memory,
         measure_peak,
+        memory_from_pytest_benchmark,
         track,
     )
 
@@ -22,10 +28,16 @@ __version__ = "0.1.0"
 __all__ = [
     "Measurement",
     "MemoryResult",
+    "Sample",
     "__version__",
+    "discover_runs",
+    "from_pytest_benchmark",
     "human_bytes",
+    "load_long_df",
+    "load_samples",
     "measure_memory",
     "measure_peak",
+    "memory_from_pytest_benchmark",
     "track",
 ]
 

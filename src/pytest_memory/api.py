@@ -18,14 +18,28 @@ from pytest_memory.errors import WindowRefused
 from pytest_memory.meter import HeapWindow, Meter, active_meter
 from pytest_memory.model import Granularity, Measurement, MemoryResult
 from pytest_memory.passes import Action, PassPlan, keep_capture, measure_passes
+from pytest_memory.store.benchmark_json import (
+    Sample,
+    discover_runs,
+    from_pytest_benchmark,
+    load_long_df,
+    load_samples,
+    memory_from_pytest_benchmark,
+)
 from pytest_memory.units import human_bytes
 
 __all__ = [
     "Measurement",
     "MemoryResult",
+    "Sample",
+    "discover_runs",
+    "from_pytest_benchmark",
     "human_bytes",
+    "load_long_df",
+    "load_samples",
     "measure_memory",
     "measure_peak",
+    "memory_from_pytest_benchmark",
     "track",
 ]
 

@@ -72,9 +72,14 @@ class Meter:
         window = HeapWindow(self, request, collect)
         if collect:
             gc.collect()
-        self._start(window)
-        self._open.append(window)
-        self.measuring_seconds += self._clock() - begun
+        outer = self._open[-1] if self._open else None
+        self._open.append(window)  # before the window opens: inside it, what the meter itself needs would count
+        if self.engine.capabilities.cheap:
+            self.measuring_seconds += self._clock() - begun
+            self._start(window, outer)
+        else:
+            self._start(window, outer)
+            self.measuring_seconds += self._clock() - begun
         return window
 
     def open_resident(self) -> ResidentWindow | None:
@@ -108,8 +113,8 @@ class Meter:
         finally:
             self.engine.stand_by()
 
-    def _start(self, window: HeapWindow) -> None:
-        if self._open and not self.engine.capabilities.nests and self._open[-1]._window is not None:
+    def _start(self, window: HeapWindow, outer: HeapWindow | None) -> None:
+        if outer is not None and not self.engine.capabilities.nests and outer._window is not None:
             window._reading = HeapReading(
                 None,
                 unmeasured=f"the {self.engine.name} engine cannot open a window inside another of its own",
@@ -130,8 +135,6 @@ class Meter:
         return reading
 
     def _end(self, window: HeapWindow) -> HeapReading:
-        if self._open and self._open[-1] is window:
-            self._open.pop()
         if window._window is not None:
             if window.collect:
                 gc.collect()
@@ -139,6 +142,8 @@ class Meter:
             window._window = None
             if window._reading is None:
                 window._reading = reading
+        if self._open and self._open[-1] is window:  # only now: shrinking the list would count as an allocation
+            self._open.pop()
         assert window._reading is not None  # either the engine refused, or it has just answered
         return window._reading
 

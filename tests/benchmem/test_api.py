@@ -11,7 +11,6 @@ from pytest_memory.engines.choose import choose_engine
 from pytest_memory.engines.none import NoEngine
 from pytest_memory.errors import InvalidValue, WindowRefused
 from pytest_memory.meter import Meter, active_meter, measuring_here
-from pytest_memory.passes import PassPlan
 
 EXACT = choose_engine()[0].name == "native"
 MB = 1_000_000
@@ -181,9 +180,3 @@ def test_importing_the_package_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n['pytest_memory']\n"
-
-
-def test_the_plan_of_one_pass():
-    """once() keeps what a pass is and drops how often."""
-    plan = PassPlan(repeats=5, warmup=3, calls=2, isolate=True, granularity="malloc")
-    assert plan.once() == PassPlan(calls=2, granularity="malloc")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_memory.engines.base import Capabilities, HeapReading, WindowRequest
+from pytest_memory.engines.choose import choose_engine
 from pytest_memory.errors import InvalidValue, WindowRefused
 from pytest_memory.meter import Meter
 from pytest_memory.model import HeapUsage, Measurement
@@ -245,3 +246,25 @@ def test_tracers_and_profilers_pause():
         sys.setprofile(profiler)
     assert seen == [(None, None)]
     assert still_there
+
+
+@pytest.mark.skipif(choose_engine()[0].name != "native", reason="exact to the byte with the native engine")
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [((), {}), ((1, 2), {}), ((1,) * 9, {}), ((), {"k": 1, "l": 2}), ((1,), {"k": 2})],
+)
+def test_a_call_that_allocates_nothing_measures_nothing(args, kwargs):
+    """Neither the passes nor the way the arguments are handed over count: peaks are the action's alone."""
+
+    def nothing(a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0, i=0, *, k=0, l=0):  # noqa: E741
+        pass
+
+    result = measure_passes(Meter(choose_engine()[0]), Action(nothing, args, kwargs), PassPlan(repeats=2))
+    assert result.as_dict() == {"peak_bytes": [0, 0], "allocations": [0, 0], "total_bytes": [0, 0]}
+
+
+def test_keywords_that_are_no_names_are_handed_over_too():
+    """A mapping may hold any text as keyword."""
+    seen = []
+    run(ScriptedEngine(1), Action(lambda *args, **kwargs: seen.append((args, kwargs)), (1,), {"a b": 2, "class": 3}))
+    assert seen == [((1,), {"a b": 2, "class": 3})]

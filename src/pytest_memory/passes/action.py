@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from pytest_memory.errors import InvalidValue
-from pytest_memory.model import Granularity
+from pytest_memory.model import Detail, Granularity
 
 Call = Callable[[], object]
 
@@ -46,7 +47,7 @@ class Action:
                 raise TypeError(f"setup returned {given!r}; return (args, kwargs), or nothing")
             args, kwargs = given
         after = None if self.teardown is None else partial(self.teardown, *args, **kwargs)
-        return (partial(self.target, *args, **kwargs) if args or kwargs else self.target), after
+        return _bound(self.target, args, kwargs), after
 
     def run(self) -> None:
         """Run once, unmeasured, with setup and teardown."""
@@ -72,6 +73,7 @@ class PassPlan:
         patience: For ``repeats=None``.
         isolate: Make every pass in a process of its own, started afresh, and read its resident peak as well.
         granularity: What counts as an allocation.
+        detail: Attribution for those who look at the readings; the numbers do not depend on it.
 
     Raises:
         InvalidValue: A number that makes no sense.
@@ -86,6 +88,7 @@ class PassPlan:
     patience: int = 2
     isolate: bool = False
     granularity: Granularity = "python"
+    detail: Detail = "counters"
 
     def __post_init__(self) -> None:
         if self.calls < 1:
@@ -110,6 +113,19 @@ class PassPlan:
         late = self.max_time is not None and seconds >= self.max_time
         return late or stale >= self.patience or len(peaks) >= self.max_passes
 
-    def once(self) -> PassPlan:
-        """The plan of a single pass without warm-up, in this process."""
-        return replace(self, repeats=1, warmup=0, isolate=False)
+
+def _bound(target: Callable[..., object], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+    """The call without arguments, costing no memory of its own.
+
+    ``partial``, or a lambda over ``*args, **kwargs``, builds a dictionary for keyword arguments at each call, inside
+    the window. A call with its arguments written out does not.
+    """
+    if not args and not kwargs:
+        return target
+    if not all(name.isidentifier() and not keyword.iskeyword(name) for name in kwargs):
+        return partial(target, *args, **kwargs)
+    names = {f"argument_{position}": value for position, value in enumerate(args)}
+    named = {f"keyword_{position}": value for position, value in enumerate(kwargs.values())}
+    written = [*names, *(f"{key}={value}" for key, value in zip(kwargs, named, strict=True))]
+    call: Call = eval(f"lambda: target({', '.join(written)})", {"target": target, **names, **named})
+    return call

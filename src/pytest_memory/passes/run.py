@@ -17,7 +17,17 @@ from pytest_memory.passes.quiet import quiet_interpreter
 Clock = Callable[[], float]
 
 
-def measure_passes(meter: Meter, action: Action, plan: PassPlan, *, clock: Clock = time.monotonic) -> MemoryResult:
+Observer = Callable[[HeapReading], None]
+
+
+def measure_passes(
+    meter: Meter,
+    action: Action,
+    plan: PassPlan,
+    *,
+    clock: Clock = time.monotonic,
+    observe: Observer = lambda reading: None,
+) -> MemoryResult:
     """Measure an action as often as the plan says.
 
     Args:
@@ -25,6 +35,7 @@ def measure_passes(meter: Meter, action: Action, plan: PassPlan, *, clock: Clock
         action: What to measure. Its setup and teardown run outside the windows.
         plan: How often.
         clock: Seconds, for ``plan.max_time``.
+        observe: Is shown the reading of each pass in this process.
 
     Returns:
         Every pass in its order.
@@ -40,13 +51,14 @@ def measure_passes(meter: Meter, action: Action, plan: PassPlan, *, clock: Clock
         for _ in range(plan.warmup):
             action.run()
     while not plan.enough([sample.peak_bytes for sample in samples], clock() - begun):
-        samples.append(
-            measure_isolated(meter.engine.name, action, plan) if plan.isolate else one_pass(meter, action, plan)
-        )
+        if plan.isolate:
+            samples.append(measure_isolated(meter.engine.name, action, plan))
+        else:
+            samples.append(one_pass(meter, action, plan, observe))
     return MemoryResult(tuple(samples))
 
 
-def one_pass(meter: Meter, action: Action, plan: PassPlan) -> Measurement:
+def one_pass(meter: Meter, action: Action, plan: PassPlan, observe: Observer = lambda reading: None) -> Measurement:
     """Measure the action once, here; the resident peak too if the process is its own.
 
     Raises:
@@ -54,18 +66,20 @@ def one_pass(meter: Meter, action: Action, plan: PassPlan) -> Measurement:
         BaseException: Whatever the action raises.
     """
     call, after = action.prepare()
-    request = WindowRequest(granularity=plan.granularity, detail="counters")
+    request = WindowRequest(granularity=plan.granularity, detail=plan.detail)
     with quiet_interpreter():
         resident = meter.open_resident() if plan.isolate else None
+        calls = repeat(None, plan.calls)  # made here: inside the window it would count
         window = meter.open_heap(request)
         try:
-            for _ in repeat(None, plan.calls):
+            for _ in calls:
                 call()
         finally:
             reading = window.close()
             used = resident.close() if resident is not None else None
     if after is not None:
         after()
+    observe(reading)
     return measurement(reading, rss=used.peak if used is not None else None)
 
 
