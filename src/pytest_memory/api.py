@@ -104,7 +104,7 @@ def measure_memory(
         granularity=granularity,
     )
     measured = Action(action, setup=None if setup is None else _Ignoring(setup))
-    meter = _meter()
+    meter = measuring_meter()
     result = measure_passes(meter, measured, plan)
     if keep_bin is not None:
         keep_capture(meter, measured, Path(keep_bin), native_frames=native)
@@ -156,7 +156,7 @@ class track:  # noqa: N801 - used like a function: with track() as used
     def __enter__(self) -> track:
         if self._window is not None:
             raise WindowRefused("this track() is measuring already", "make another one for the inner block")
-        self._window = _meter().open_heap(self._request, collect=self._collect)
+        self._window = measuring_meter().open_heap(self._request, collect=self._collect)
         return self
 
     def __exit__(
@@ -189,7 +189,7 @@ class _Ignoring:
         self._setup()
 
 
-def _meter() -> Meter:
+def measuring_meter() -> Meter:
     """The session's meter if it can measure heap, or else one of our own."""
     active = active_meter()
     if active is None or not active.engine.capabilities.metrics:

@@ -26,7 +26,7 @@ class Option:
         kind: ``flag`` takes no value, ``value`` one, ``optional`` may take one, ``list`` may be repeated.
         metavar: Placeholder of the value.
         const: What an ``optional`` flag means without its value.
-        engages: Using it makes the plugin load.
+        engages: Using it makes the plugin load; ``"flag"`` if only the flag does and not the ini key.
         group: Heading in ``--help``.
         ini: Names of the ini keys, the first in use wins; by default the flag's name with underscores.
         late: A name so general that another plugin may own it: added after all others, and not if it is taken.
@@ -40,7 +40,7 @@ class Option:
     kind: Kind = "value"
     metavar: str | None = None
     const: str | None = None
-    engages: bool = True
+    engages: bool | Literal["flag"] = True
     group: str = "memory"
     ini: tuple[str, ...] = ()
     late: bool = False
@@ -225,6 +225,87 @@ OPTIONS: tuple[Option, ...] = (
         group="memray",
         ini=("fail_on_increase", "fail-on-increase"),
     ),
+    Option("--benchmark-memory", "measure the memory of every benchmark() too", kind="flag", group="benchmark-memory"),
+    Option(
+        "--benchmark-memory-repeats",
+        "memory passes per benchmark (default: 1), or auto to go on until the peak has settled",
+        metavar="N",
+        engages="flag",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-warmup",
+        "unmeasured runs between the timings and the first memory pass (default: 0)",
+        metavar="N",
+        engages="flag",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-max-time",
+        "seconds after which no further memory pass is begun; implies --benchmark-memory-repeats=auto",
+        metavar="SECONDS",
+        engages="flag",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-columns",
+        "memory columns of the table, in order: peak, allocated, allocs, rss (default: peak)",
+        metavar="LIST",
+        engages="flag",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-stats",
+        "what each memory column is spread into where there are several passes: min, max, mean, median, stddev "
+        "(default: min,mean,max)",
+        metavar="LIST",
+        engages="flag",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-table",
+        "combined (default: memory beside the timings) or split (a table of its own)",
+        metavar="KIND",
+        engages="flag",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-compare",
+        "compare peaks with a stored run of pytest-benchmark: the latest with memory, or the latest that matches REF",
+        kind="optional",
+        metavar="REF",
+        const="latest",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-compare-fail",
+        "fail if a metric has grown by more than this: peak:10%, allocated:5MiB, allocations:100, peak:20%+8MiB; may "
+        "be repeated; implies --benchmark-memory-compare",
+        kind="list",
+        metavar="FIELD:THRESHOLD",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-compare-strict",
+        "having no stored run to compare with fails the gate too",
+        kind="flag",
+        engages="flag",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-profile",
+        "keep a memray capture of each measured benchmark in DIR; with a gate only of those that broke it",
+        metavar="DIR",
+        engages="flag",
+        group="benchmark-memory",
+    ),
+    Option(
+        "--benchmark-memory-profile-native",
+        "native frames in those captures",
+        kind="flag",
+        engages="flag",
+        group="benchmark-memory",
+    ),
 )
 
 MARKERS: dict[str, str] = {
@@ -235,6 +316,10 @@ MARKERS: dict[str, str] = {
     "limit_leaks": (
         "limit_leaks(location_limit, *, filter_fn=None, current_thread_only=False): fail the test if any call stack "
         "leaks more memory than this, such as '1 MB'"
+    ),
+    "benchmem": (
+        "benchmem(*, repeats=1, warmup=0, calls=1, isolate=False, max_peak=None, max_allocated=None, "
+        "max_allocations=None, profile_native=False): how the memory of a benchmark is measured, and what it may use"
     ),
 }
 
@@ -253,6 +338,9 @@ REPORT_KEY = "pytest_memory"
 
 BROKEN_KEY = "pytest_memory_limit_broken"
 """Attribute of the report of a phase that failed for a limit, and for nothing else."""
+
+BENCHMARK_KEY = "pytest_memory_benchmark"
+"""Attribute of a test report under which the memory of its benchmark travels."""
 
 SESSION_PLUGIN = "pytest-memory"
 """Name under which the plugin proper is registered."""
@@ -310,6 +398,36 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(WorkerWatch(config), f"{SESSION_PLUGIN}-workers")
 
 
+if importlib.util.find_spec("pytest_benchmark") is not None:
+
+    @pytest.fixture(name="benchmark_memory")
+    def _benchmark_memory(request: pytest.FixtureRequest, benchmark: Any) -> Any:
+        """Time a call as ``benchmark`` does, and measure its memory in passes of its own.
+
+        ``benchmark_memory(f, *args, **kwargs)`` or ``benchmark_memory.pedantic(f, ...)``; afterwards ``peak_bytes``
+        and ``result`` hold what was measured.
+        """
+        load(request.config)
+        from pytest_memory.plugin.benchmark import benchmark_memory
+
+        return benchmark_memory(request, benchmark)
+
+else:
+
+    @pytest.fixture(name="benchmark_memory")
+    def _benchmark_memory_missing() -> None:
+        """Time a call and measure its memory; needs pytest-benchmark."""
+        pytest.fail("benchmark_memory needs pytest-benchmark: pip install 'pytest-memory[benchmark]'", pytrace=False)
+
+
+@pytest.fixture
+def memory_scaling() -> Any:
+    """Measure a call over several sizes, and check how its memory grows: ``memory_scaling(f, sizes, peak="O(n)")``."""
+    from pytest_memory.plugin.scaling import MemoryScaling
+
+    return MemoryScaling()
+
+
 def option_in_use(config: pytest.Config) -> bool:
     """Whether any flag or ini key of ours asks for the plugin."""
     given = vars(config.option)
@@ -317,7 +435,7 @@ def option_in_use(config: pytest.Config) -> bool:
         if not option.engages:
             continue
         value = given.get(option.dest)
-        if value is None:
+        if value is None and option.engages != "flag":
             value = next((found for name in option.ini if (found := config.getini(name)) is not None), None)
         if value:
             return True
@@ -360,7 +478,8 @@ class MarkerWatch:
         """Look at the markers of every item and of its parents, each node once."""
         seen: set[pytest.Collector] = set()
         for item in items:
-            if self._marked(item) or any(self._marked(node) for node in self._new_parents(item, seen)):
+            wanted = "benchmark_memory" in getattr(item, "fixturenames", ())
+            if wanted or self._marked(item) or any(self._marked(node) for node in self._new_parents(item, seen)):
                 load(config)
                 check: Any = config.pluginmanager.get_plugin(f"{SESSION_PLUGIN}-marker-check")
                 check.pytest_collection_modifyitems(items)  # registered too late for this call of the hook
@@ -397,7 +516,11 @@ class WorkerWatch:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Load at the first report that carries something, and hand that report over."""
-        if hasattr(report, REPORT_KEY) and not self._config.pluginmanager.has_plugin(SESSION_PLUGIN):
+        carries = hasattr(report, REPORT_KEY) or hasattr(report, BENCHMARK_KEY)
+        if carries and not self._config.pluginmanager.has_plugin(SESSION_PLUGIN):
             load(self._config)
             session: Any = self._config.pluginmanager.get_plugin(SESSION_PLUGIN)
             session.collector.pytest_runtest_logreport(report)
+            benchmarks: Any = self._config.pluginmanager.get_plugin(f"{SESSION_PLUGIN}-benchmarks")
+            if benchmarks is not None:
+                benchmarks.pytest_runtest_logreport(report)

@@ -12,6 +12,7 @@ from pytest_memory.entry import SESSION_PLUGIN
 from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Meter, measuring_here
+from pytest_memory.plugin.benchmark_switch import register_benchmarks
 from pytest_memory.plugin.collector import Unloader
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
@@ -50,6 +51,7 @@ def register(config: pytest.Config) -> None:
             manager.register(UnreportedCalls(), f"{SESSION_PLUGIN}-unreported")
     register_memray_face(config, session)
     register_recorder(config, session)
+    register_benchmarks(config, session)
     if is_worker(config):
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
         return

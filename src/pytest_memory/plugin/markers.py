@@ -44,6 +44,11 @@ class MarkerCheck:
     def __init__(self, settings: Settings, *, worker: bool) -> None:
         self._settings = settings
         self._worker = worker
+        self._readers: list[Callable[[pytest.Item], object]] = []
+
+    def also_read(self, reader: Callable[[pytest.Item], object]) -> None:
+        """Let somebody else's reader of markers look at each item; it raises what is wrong with them."""
+        self._readers.append(reader)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -59,6 +64,8 @@ class MarkerCheck:
             try:
                 tuple(limit_memory_limits(item, self._settings.positional))
                 leak_limit(item)
+                for reader in self._readers:
+                    reader(item)
             except PytestMemoryError as error:
                 problems.setdefault(str(error), item.nodeid)
         if problems:

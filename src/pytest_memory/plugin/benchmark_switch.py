@@ -1,0 +1,48 @@
+"""Decides whether this session has benchmarks to measure, and registers what that takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_memory.entry import SESSION_PLUGIN
+from pytest_memory.errors import PytestMemoryError
+from pytest_memory.plugin.session import MemorySession
+
+_MISSING = "needs pytest-benchmark, which is not loaded"
+_ADVICE = "pip install 'pytest-memory[benchmark]'"
+
+
+def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
+    """Register the measuring of benchmarks where tests run, and the telling where the user looks.
+
+    Without pytest-benchmark everything else works; asking for this part of it is an error.
+
+    Raises:
+        pytest.UsageError: A flag or ini key that cannot be used, or that needs pytest-benchmark.
+    """
+    from pytest_memory.plugin.benchmark_settings import FLAG, flags_given, read_benchmark_settings
+
+    manager = config.pluginmanager
+    if not manager.has_plugin("benchmark"):
+        flags = flags_given(config)
+        if flags:
+            raise pytest.UsageError(f"{flags[0]} {_MISSING}; {_ADVICE}")
+        if config.getini("benchmark_memory"):
+            session.note(f"ini key {FLAG.lstrip('-').replace('-', '_')} {_MISSING}.")
+        return
+    from pytest_memory.plugin.benchmark import BenchmarkMeasuring
+    from pytest_memory.plugin.benchmark_telling import BenchmarkTelling
+
+    try:
+        settings = read_benchmark_settings(config, session.settings.granularity)
+    except PytestMemoryError as error:
+        raise pytest.UsageError(str(error)) from error
+    worker = hasattr(config, "workerinput")
+    if session.phases is not None and session.meter is not None:
+        measuring = BenchmarkMeasuring(config, session, settings)
+        manager.register(measuring, f"{SESSION_PLUGIN}-benchmark-passes")
+        check = manager.get_plugin(f"{SESSION_PLUGIN}-marker-check")
+        if check is not None:
+            check.also_read(measuring.rules)
+    if not worker:
+        manager.register(BenchmarkTelling(config, session, settings), f"{SESSION_PLUGIN}-benchmarks")
