@@ -135,7 +135,7 @@ class _Request:
 def _side_by_side(request: _Request, view: ComparisonView) -> None:
     lineup = line_up(request.runs, Selection(request.gate.metrics(view.metric), where=request.where))
     request.output.refuse_without(lineup, view.metric)
-    request.output.save_csv(comparison_rows(lineup, view))
+    request.output.save_csv(lambda: comparison_rows(lineup, view))
     request.output.show([comparison_table(lineup, view)])
     request.gate.judge(lineup)
 
@@ -143,13 +143,13 @@ def _side_by_side(request: _Request, view: ComparisonView) -> None:
 def _wide(request: _Request, view: GroupedView, pivot: str | None, diff: bool) -> None:
     metrics = [field.metric for field in view.fields if field.metric is not None]
     extras = tuple(field.extra for field in view.fields if field.metric is None)
-    selection = Selection(request.gate.metrics(*metrics), extras=extras, where=request.where, dims=True)
+    selection = Selection(request.gate.metrics(*metrics), extras=extras, where=request.where, dims=view.needs_dims)
     lineup = line_up(request.runs, selection) if pivot is None else pivoted(request.runs, selection, pivot)
     request.gate.refuse_single(lineup, pivot)
     if diff and len(lineup.labels) < 2:
         raise CommandFailed("--diff needs at least two series", "give two runs, or --pivot")
     if "rss" in metrics and not any(lineup.metrics["rss"]):
         remark("rss not recorded in these runs: benchmarks need isolate=True, tests --memory-resident=exact")
-    request.output.save_csv(grouped_rows(lineup, view))
+    request.output.save_csv(lambda: grouped_rows(lineup, view))
     request.output.show(diff_tables(lineup, view) if diff else grouped_tables(lineup, view))
     request.gate.judge(lineup)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_memory.cli.errors import CommandFailed
@@ -54,14 +54,14 @@ class Output:
             colour = wants_colour()
             emit("\n\n".join(render_text(table, width=width, colour=colour) for table in tables))
 
-    def save_csv(self, rows: Sequence[Sequence[object]]) -> None:
-        """Write raw numbers, if they were asked for.
+    def save_csv(self, rows: Callable[[], Sequence[Sequence[object]]]) -> None:
+        """Write raw numbers, if they were asked for; they are not computed otherwise.
 
         Raises:
             UnwritableFile: The file cannot be written.
         """
         if self.csv is not None:
-            write_text(self.csv, render_csv(rows))
+            write_text(self.csv, render_csv(rows()))
 
     def refuse_without(self, lineup: Lineup, metric: Metric) -> None:
         """Say which runs lack a metric.

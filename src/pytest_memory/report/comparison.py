@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_memory.model.benchmark import short_id
 from pytest_memory.report.scales import Scale, change_percent, change_text, scale_for
@@ -174,7 +174,7 @@ def _align(rows: list[list[Cell]], position: int) -> None:
     if any(row[position].text.endswith(NOISE_MARK) for row in rows):
         for row in rows:
             if not row[position].text.endswith(NOISE_MARK):
-                row[position] = replace(row[position], text=f"{row[position].text}  ")
+                row[position] = row[position]._replace(text=f"{row[position].text}  ")
 
 
 def _statistics_cells(row: _Row) -> list[Cell]:

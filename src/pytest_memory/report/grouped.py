@@ -5,8 +5,9 @@ With ``--diff`` there is one row per benchmark and metric instead, and one colum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pytest_memory.model.benchmark import short_id
 from pytest_memory.report.comparison import NOISE_MARK, extremes, names_of, tone_of
@@ -17,6 +18,7 @@ from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.lineup import Lineup
 
 _FACTOR_SHOWN = 1000
+_FACTOR_BEYOND = " (>1000.0)"
 _NODE_KEYS = ("func", "group", "module", "class")
 GROUP_KEYS = ("fullname", "name", *_NODE_KEYS, "param:NAME")
 
@@ -59,6 +61,11 @@ class GroupedView:
     sort: str = "name"
     alpha: float = 0.05
 
+    @property
+    def needs_dims(self) -> bool:
+        """Whether groups are made of more than the ids."""
+        return any(key not in ("fullname", "name") for key in self.group_by)
+
 
 class _Values:
     """Numbers of a lineup, each computed once; fields that hold none are left out.
@@ -74,8 +81,8 @@ class _Values:
         self.alpha = alpha
         self.labels = lineup.labels
         self._series = range(len(lineup.labels))
-        columns = [[dict(_numbers(lineup, field, label)) for label in self._series] for field in fields]
-        self.fields = [field for field, column in zip(fields, columns, strict=True) if any(column)]
+        columns = [[_numbers(lineup, field, label) for label in self._series] for field in fields]
+        self.fields = tuple(field for field, column in zip(fields, columns, strict=True) if any(column))
         self.columns = [column for column in columns if any(column)]
         self.keys = sorted({key for column in columns for numbers in column for key in numbers})
 
@@ -101,14 +108,15 @@ class _Values:
         return rows
 
 
-def _numbers(lineup: Lineup, field: Field, label: int) -> Iterator[tuple[str, float]]:
+def _numbers(lineup: Lineup, field: Field, label: int) -> Mapping[str, float]:
     if field.metric is None:
-        yield from lineup.extras[field.extra][label].items()
-        return
-    for key, measured in lineup.metrics[field.metric][label].items():
-        value = measured.value(field.stat)
-        if value is not None:
-            yield key, value
+        return lineup.extras[field.extra][label]
+    stat = field.stat
+    return {
+        key: value
+        for key, measured in lineup.metrics[field.metric][label].items()
+        if (value := measured.value(stat)) is not None
+    }
 
 
 def grouped_tables(lineup: Lineup, view: GroupedView) -> list[Table]:
@@ -181,7 +189,8 @@ def _scales(fields: Sequence[Field], numbers: Sequence[Sequence[float]]) -> list
     return scales
 
 
-def _columns(fields: Sequence[Field], scales: Sequence[Scale]) -> list[Column]:
+@lru_cache(maxsize=4096)  # thousands of groups, few sets of units
+def _columns(fields: tuple[Field, ...], scales: tuple[Scale, ...]) -> list[Column]:
     columns = []
     for position, (field, scale) in enumerate(zip(fields, scales, strict=True)):
         turns = position > 0 and (fields[position - 1].metric == "time") != (field.metric == "time")
@@ -193,27 +202,39 @@ def _columns(fields: Sequence[Field], scales: Sequence[Scale]) -> list[Column]:
 
 
 def _table(title: str, keys: Sequence[str], values: _Values) -> Table:
-    numbers = [values.of(position, keys) for position in range(len(values.fields))]
-    scales, ends = _scales(values.fields, numbers), [extremes(column) for column in numbers]
+    scales = _scales(values.fields, [values.of(position, keys) for position in range(len(values.fields))])
     found = values.rows(keys)
     names = dict.fromkeys(keys, "") if len(keys) == 1 else names_of(keys)
-    labels = [printable(label) for label in values.labels]
-    rows = []
-    for key, label, row in found:
-        cells = [Cell(f"{names[key]} ({labels[label]})".lstrip(), key), Cell("", values.labels[label])]
-        for field, scale, end, number in zip(values.fields, scales, ends, row, strict=True):
-            factor = _factor(number, end) if field.metric is not None and len(found) > 1 else ""
-            cells.append(Cell(f"{scale.text(number)}{factor}", number, tone_of(number, end)))
-        rows.append(cells)
-    columns = (Column("id", "name", text=True), Column("run", "", machine=True), *_columns(values.fields, scales))
-    return Table(title, columns, rows, _geomeans(values, keys, scales))
+    labels = [f"({printable(label)})" for label in values.labels]
+    columns = [
+        [Cell(f"{names[key]} {labels[label]}".lstrip(), key) for key, label, _ in found],
+        [Cell("", values.labels[label]) for _, label, _ in found],
+    ]
+    for position, (field, scale) in enumerate(zip(values.fields, scales, strict=True)):
+        columns.append(_cells([numbers[position] for _, _, numbers in found], field, scale))
+    header = (Column("id", "name", text=True), Column("run", "", machine=True))
+    return Table(
+        title,
+        (*header, *_columns(values.fields, tuple(scales))),
+        list(zip(*columns, strict=True)),
+        _geomeans(values, keys, scales),
+    )
 
 
-def _factor(value: float | None, ends: tuple[float, float] | None) -> str:
-    if value is None or value <= 0 or (ends is not None and ends[0] <= 0):
-        return ""
-    factor = value / ends[0] if ends is not None else 1
-    return " (1.0)" if factor == 1 else f" ({factor:.2f})" if factor <= _FACTOR_SHOWN else f" (>{_FACTOR_SHOWN}.0)"
+def _cells(numbers: Sequence[float | None], field: Field, scale: Scale) -> list[Cell]:
+    """One column, each number beside how often it is the smallest of them."""
+    if field.metric is None:
+        return [Cell(scale.text(number), number) for number in numbers]
+    ends = extremes(numbers)
+    best = ends[0] if ends is not None else next((number for number in numbers if number is not None), 0)
+    cells = []
+    for number in numbers:
+        text = scale.text(number)
+        if number is not None and best > 0 and len(numbers) > 1:
+            factor = number / best
+            text += " (1.0)" if factor == 1 else f" ({factor:.2f})" if factor <= _FACTOR_SHOWN else _FACTOR_BEYOND
+        cells.append(Cell(text, number, tone_of(number, ends)))
+    return cells
 
 
 def _geomeans(values: _Values, keys: Sequence[str], scales: Sequence[Scale]) -> list[list[Cell]]:

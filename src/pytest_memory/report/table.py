@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Tone = Literal["", "good", "bad", "title", "quiet"]
 
@@ -18,9 +18,8 @@ _SECTION_GAP = " │ "
 _NARROWEST_NAME = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell.
+class Cell(NamedTuple):
+    """One cell; a named tuple because there may be a million.
 
     Attributes:
         text: What people read.
@@ -89,34 +88,30 @@ def render_text(table: Table, *, width: int | None = None, colour: bool = False)
     positions = table.shown()
     columns = [table.columns[position] for position in positions]
     headers = [column.title.split("\n") for column in columns]
+    depth = max(map(len, headers))
+    headers = [[""] * (depth - len(header)) + header for header in headers]
     body = [[row[position] for position in positions] for row in (*table.rows, *table.totals)]
-    widths = [
-        max([*map(text_width, header), *(text_width(row[index].text) for row in body)])
-        for index, header in enumerate(headers)
-    ]
+    texts = zip(*([cell.text for cell in row] for row in body), strict=True) if body else [()] * len(columns)
+    widths = [max(map(text_width, (*header, *column))) for header, column in zip(headers, texts, strict=True)]
     if width is not None:
         widths[0] = min(widths[0], max(_NARROWEST_NAME, width - sum(widths[1:]) - _gaps(columns)))
     painter = _Painter(columns, widths, colour)
-    lines = [painter.paint(table.title, "title")] if table.title else []
-    depth = max(map(len, headers))
-    padded = [[""] * (depth - len(header)) + header for header in headers]
-    lines += [painter.line([Cell(header[level], tone="title") for header in padded]) for level in range(depth)]
     rule = "─" * (sum(widths) + _gaps(columns))
-    lines.append(rule)
-    for row in body[: len(table.rows)]:
-        lines += painter.lines(row)
+    lines = [painter.paint(table.title, "title")] if table.title else []
+    lines += [painter.line([Cell(text, tone="title") for text in level]) for level in zip(*headers, strict=True)]
+    lines += [rule, *painter.lines(body[: len(table.rows)])]
     if table.totals:
-        lines.append(rule)
-        for row in body[len(table.rows) :]:
-            lines += painter.lines(row)
+        lines += [rule, *painter.lines(body[len(table.rows) :])]
     return "\n".join([*lines, *table.notes])
 
 
-@lru_cache(maxsize=65536)
 def text_width(text: str) -> int:
     """Columns of a terminal that a text takes."""
-    if text.isascii():
-        return len(text)
+    return len(text) if text.isascii() else _wide_width(text)
+
+
+@lru_cache(maxsize=65536)
+def _wide_width(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
@@ -136,28 +131,34 @@ class _Painter:
     """Pads cells to their columns and joins them to lines."""
 
     def __init__(self, columns: Sequence[Column], widths: Sequence[int], colour: bool) -> None:
-        self._frame = [
-            ("" if not index else _SECTION_GAP if column.opens_section else _GAP, width, column.text)
-            for index, (column, width) in enumerate(zip(columns, widths, strict=True))
-        ]
+        gaps = ["" if not n else _SECTION_GAP if column.opens_section else _GAP for n, column in enumerate(columns)]
+        sides = ["<" if column.text else ">" for column in columns]
+        self._frame = list(zip(gaps, widths, sides, strict=True))
+        self._template = "".join(f"{gap}{{:{side}{width}}}" for gap, width, side in self._frame)
         self._name_width = widths[0]
         self._colour = colour
 
     def paint(self, text: str, tone: Tone) -> str:
         return f"\x1b[{_STYLES[tone]}m{text}\x1b[0m" if self._colour and tone and text else text
 
-    def lines(self, row: Sequence[Cell]) -> list[str]:
-        if text_width(row[0].text) <= self._name_width:
-            return [self.line(row)]
-        first, *others = _fold(row[0].text, self._name_width)
-        return [self.line([Cell(first, tone=row[0].tone), *row[1:]]), *others]
+    def lines(self, rows: Sequence[Sequence[Cell]]) -> list[str]:
+        lines = []
+        for row in rows:
+            name = row[0]
+            if name.text.isascii() and len(name.text) <= self._name_width and not self._colour:
+                lines.append(self._template.format(*[cell.text for cell in row]).rstrip())  # numbers are never wide
+            elif text_width(name.text) <= self._name_width:
+                lines.append(self.line(row))
+            else:
+                first, *others = _fold(name.text, self._name_width)
+                lines += [self.line([Cell(first, tone=name.tone), *row[1:]]), *others]
+        return lines
 
     def line(self, row: Sequence[Cell]) -> str:
         parts = []
-        for (gap, width, is_text), cell in zip(self._frame, row, strict=True):
-            blank = " " * (width - text_width(cell.text))
-            text = self.paint(cell.text, cell.tone)
-            parts.append(f"{gap}{text}{blank}" if is_text else f"{gap}{blank}{text}")
+        for (gap, width, side), (text, _, tone) in zip(self._frame, row, strict=True):
+            blank, painted = " " * (width - text_width(text)), self.paint(text, tone)
+            parts.append(f"{gap}{painted}{blank}" if side == "<" else f"{gap}{blank}{painted}")
         return "".join(parts).rstrip()
 
 

@@ -49,7 +49,12 @@ class Measured:
             return self.headline
         if stat in self.stats:
             return self.stats[stat]
-        return summarise(self.values, stat) if self.values and stat != "iqr" else None
+        values = self.values
+        if not values or stat == "iqr":
+            return None
+        if values.count(values[0]) == len(values):  # bytes that repeat exactly, which is nearly all of them
+            return 0.0 if stat == "stddev" else values[0]
+        return summarise(values, stat)
 
     @property
     def interval(self) -> Interval | None:
