@@ -151,7 +151,7 @@ def test_children_are_a_second_line():
     """Where the process had any."""
     with_children = series([10 * MIB, 10 * MIB], children=[0, 30 * MIB])
     figure, _ = plot_timeline(Timeline((with_children,), (), origin=100.0, ended=True))
-    assert [list(trace.y) for trace in figure.data] == [[10, 10], [10, 40]]
+    assert [list(trace.y) for trace in figure.data] == [[10, 10], [None, 40]]
 
 
 def test_a_death_is_marked():

@@ -119,14 +119,15 @@ def _add_line(figure: Figure, panel: _Panel, origin: float, scale: Scale, budget
     if any(series.children):
         tree = list(map(add, series.resident, series.children))
         kept = keep_extremes(tree, budget)
-        _add_samples(figure, panel, kept, [tree[i] for i in kept], origin, scale, COLOURS[1], " with its children")
+        sizes = [tree[i] if series.children[i] else None for i in kept]  # no second line where there are no children
+        _add_samples(figure, panel, kept, sizes, origin, scale, COLOURS[1], " with its children")
 
 
 def _add_samples(
     figure: Figure,
     panel: _Panel,
     kept: Sequence[int],
-    sizes: Sequence[int],
+    sizes: Sequence[int | None],
     origin: float,
     scale: Scale,
     colour: str,
@@ -135,14 +136,14 @@ def _add_samples(
     series = panel.series
     figure.add_scatter(
         x=[round(series.times[i] - origin, 4) for i in kept],
-        y=[round(size / scale.divisor, 4) for size in sizes],
+        y=[None if size is None else round(size / scale.divisor, 4) for size in sizes],
         mode="lines",
         line={"color": colour, "width": 1.5},
         name=f"resident memory{which}",
         legendgroup=which,
         showlegend=panel.row <= 2,
         hovertext=[
-            f"<b>{human_bytes(size)}</b>{which} at {series.times[i] - origin:.2f} s<br>{_running(series, i)}"
+            f"<b>{human_bytes(size or 0)}</b>{which} at {series.times[i] - origin:.2f} s<br>{_running(series, i)}"
             for i, size in zip(kept, sizes, strict=True)
         ],
         hoverinfo="text",
@@ -233,6 +234,9 @@ def _finish(figure: Figure, timeline: Timeline, panels: Sequence[_Panel], scale:
     figure.update_layout(margin={"t": 150})
     figure.update_xaxes(showgrid=False, zeroline=False, exponentformat="none", separatethousands=True)
     figure.for_each_annotation(lambda title: title.update(x=0, xanchor="left"), {"xref": "paper"})
+    first = min(panel.series.times[0] for panel in panels) - timeline.origin
+    last = max(panel.series.times[-1] for panel in panels) - timeline.origin
+    figure.update_xaxes(range=[min(0.0, first), max(last, first + 1e-3)])
     figure.update_xaxes(title="seconds since the session began", row=rows)
     figure.update_yaxes(rangemode="tozero", zeroline=False, showgrid=False)
     figure.update_yaxes(title=scale.titled("resident memory"), row=(rows + 1) // 2)

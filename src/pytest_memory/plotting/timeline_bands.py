@@ -145,7 +145,7 @@ def _highest_sample(series: Series, cursor: int, start: float, end: float) -> tu
         cursor += 1
     highest = None
     position = cursor
-    while position < len(times) and times[position] <= end:
+    while position < len(times) and times[position] < end:
         if highest is None or series.resident[position] > series.resident[highest]:
             highest = position
         position += 1

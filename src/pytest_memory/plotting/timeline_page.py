@@ -19,7 +19,7 @@ _BODY = """
 """
 
 _STYLE = """
-#search { position: fixed; top: 8px; right: 230px; z-index: 10; font-size: 13px; }
+#search { position: fixed; top: 8px; right: 290px; z-index: 10; font-size: 13px; }
 #wanted { width: 260px; padding: 4px 8px; border: 1px solid #bbb; border-radius: 4px; font: inherit; }
 #reset { padding: 4px 8px; border: 1px solid #bbb; border-radius: 4px; background: #fff; font: inherit; }
 #found { position: absolute; right: 0; margin: 2px 0 0; padding: 4px 0; width: 560px; max-height: 60vh; overflow: auto;
@@ -31,7 +31,7 @@ _STYLE = """
 
 # Largest first, as the search is for what is big; without exact peaks in the order in which the tests ran.
 _SCRIPT = """
-const tests = figure.layout.meta.tests, end = Math.max(1, ...tests.slice(-200).map(test => test[2]));
+const tests = figure.layout.meta.tests, whole = figure.layout.xaxis.range.slice(), end = whole[1];
 const wanted = document.getElementById("wanted"), found = document.getElementById("found");
 const size = bytes => bytes === null ? "" : (bytes / 1048576).toFixed(1) + " MiB";
 function show(test) {
@@ -71,7 +71,7 @@ wanted.addEventListener("keydown", event => {
   if (event.key === "Enter") { const hits = search(); if (hits.length) show(hits[0]); }
 });
 document.getElementById("reset").addEventListener("click", () =>
-  Plotly.relayout(target, {"xaxis.autorange": true, shapes: figure.layout.shapes || []}));
+  Plotly.relayout(target, {"xaxis.range": whole, shapes: figure.layout.shapes || []}));
 target.addEventListener("click", () => { found.hidden = true; });
 const asked = new URLSearchParams(location.hash.slice(1)).get("test");
 if (asked) { wanted.value = asked; const hits = search(); if (hits.length) show(hits[0]); }
