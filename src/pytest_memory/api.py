@@ -16,7 +16,7 @@ from pytest_memory.engines.base import WindowRequest
 from pytest_memory.engines.choose import choose_engine
 from pytest_memory.errors import WindowRefused
 from pytest_memory.meter import HeapWindow, Meter, active_meter
-from pytest_memory.model import Granularity, Measurement, MemoryResult
+from pytest_memory.model import Granularity, Measurement, MemoryResult, Stack, StackFrame
 from pytest_memory.passes import Action, PassPlan, keep_capture, measure_passes
 from pytest_memory.store.benchmark_json import (
     Sample,
@@ -32,6 +32,8 @@ __all__ = [
     "Measurement",
     "MemoryResult",
     "Sample",
+    "Stack",
+    "StackFrame",
     "discover_runs",
     "from_pytest_benchmark",
     "human_bytes",

@@ -185,6 +185,28 @@ def test_a_wrong_marker_is_a_usage_error_before_any_test_runs(run, pytester, mar
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
 
 
+def test_a_filter_gets_the_types_that_are_published(run, pytester):
+    """``Stack`` and ``StackFrame`` are importable from the package, for annotations and for tests of filters."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_memory import Stack, StackFrame
+
+        KEPT = []
+
+        def ours(stack: Stack) -> bool:
+            assert isinstance(stack, Stack)
+            assert all(isinstance(frame, StackFrame) for frame in stack.frames)
+            return stack.frames[-1].function != "test_it"
+
+        @pytest.mark.limit_leaks("10 KB", filter_fn=ours)
+        def test_it():
+            KEPT.append(bytearray(400_000))
+        """
+    )
+    run().assert_outcomes(passed=1)
+
+
 def test_location_limit_may_be_named(run, pytester):
     """``limit_leaks(location_limit=...)`` is the documented name of its argument."""
     pytester.makepyfile(
