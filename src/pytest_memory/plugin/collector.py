@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import pytest
 
 from pytest_memory.entry import REPORT_KEY
-from pytest_memory.model import AllocationSite, Phase, PhaseUsage, TestRecord, Verdict
+from pytest_memory.model import AllocationSite, TestRecord
+from pytest_memory.plugin.packing import FrameCache, pack_phase, unpack_phase
 from pytest_memory.plugin.transport import FinishedPhase, decode_phase
 from pytest_memory.plugin.unreported import UNREPORTED_CALL
 
 
 @dataclass(slots=True)
-class _Draft:
-    """An attempt whose last phase has not been reported yet."""
+class _Attempt:
+    """What is known of an attempt: the outcome of each phase reported so far, and what each used, packed."""
 
     outcomes: dict[str, str] = field(default_factory=dict)
-    phases: dict[Phase, PhaseUsage] = field(default_factory=dict)
-    sites: tuple[AllocationSite, ...] = ()
-    verdicts: list[Verdict] = field(default_factory=list)
+    phases: tuple[bytes, ...] = ()
 
     def take(self, finished: FinishedPhase) -> None:
-        self.phases[finished.phase] = finished.usage
-        self.verdicts += finished.verdicts
-        if finished.phase == "call":
-            self.sites = finished.sites
+        self.phases = (*self.phases, pack_phase(finished))
 
-    def record(self, nodeid: str, worker: str | None, *, finished: bool) -> TestRecord:
+
+class _Ended(NamedTuple):
+    """An attempt that is over."""
+
+    worker: str | None
+    nodeid: str
+    outcome: str
+    phases: tuple[bytes, ...]
+
+    def record(self, frames: FrameCache) -> TestRecord:
+        phases = [unpack_phase(packed, frames) for packed in self.phases]
         return TestRecord(
-            nodeid=nodeid,
-            outcome=_outcome(self.outcomes) if finished else "unfinished",
-            worker=worker,
-            phases=self.phases,
-            sites=self.sites,
-            verdicts=tuple(self.verdicts),
+            nodeid=self.nodeid,
+            outcome=self.outcome,
+            worker=self.worker,
+            phases={phase.phase: phase.usage for phase in phases},
+            sites=next((phase.sites for phase in phases if phase.phase == "call"), ()),
+            verdicts=tuple(verdict for phase in phases for verdict in phase.verdicts),
         )
 
 
@@ -56,8 +64,8 @@ class Collector:
     """Assembles records from the reports of tests."""
 
     def __init__(self) -> None:
-        self._drafts: dict[tuple[str | None, str], _Draft] = {}
-        self._records: list[TestRecord] = []
+        self._running: dict[tuple[str | None, str], _Attempt] = {}
+        self._ended: list[bytes] = []
         self._whole_sites: dict[tuple[str | None, str], tuple[AllocationSite, ...]] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -66,18 +74,21 @@ class Collector:
         if hasattr(report, "context"):  # a subtest: the test's own report follows
             return
         key = (getattr(report, "worker_id", None), report.nodeid)
-        if report.when == "setup" and key in self._drafts:
-            self._close(key, finished=False)
-        draft = self._drafts.setdefault(key, _Draft())
-        draft.outcomes[report.when or "call"] = _phase_outcome(report)
+        if report.when == "setup" and key in self._running:
+            self._end(key, finished=False)
+        attempt = self._running.setdefault(key, _Attempt())
+        attempt.outcomes[report.when or "call"] = _phase_outcome(report)
         carried = getattr(report, REPORT_KEY, None)
         if carried is not None:
             if UNREPORTED_CALL in carried:
-                draft.take(decode_phase(carried[UNREPORTED_CALL], report.nodeid, "call"))
-                draft.outcomes = {"setup": draft.outcomes.get("setup", "passed"), "call": "rerun"} | draft.outcomes
-            draft.take(decode_phase(carried, report.nodeid, str(report.when)))
+                attempt.take(decode_phase(carried[UNREPORTED_CALL], report.nodeid, "call"))
+                attempt.outcomes = {
+                    "setup": attempt.outcomes.get("setup", "passed"),
+                    "call": "rerun",
+                } | attempt.outcomes
+            attempt.take(decode_phase(carried, report.nodeid, str(report.when)))
         if report.when not in ("setup", "call"):  # "???" is the report of a test that crashed its worker
-            self._close(key, finished=True)
+            self._end(key, finished=True)
 
     def add_whole_sites(self, worker: str | None, sites: Mapping[str, tuple[AllocationSite, ...]]) -> None:
         """Take the whole call stacks that a process kept for the tests shown in the report."""
@@ -85,8 +96,10 @@ class Collector:
 
     def records(self) -> tuple[TestRecord, ...]:
         """One record per attempt so far; those still running are ``unfinished``."""
-        running = [draft.record(nodeid, worker, finished=False) for (worker, nodeid), draft in self._drafts.items()]
-        records = [*self._records, *running]
+        frames: FrameCache = {}
+        running = (_Ended(*key, "unfinished", attempt.phases) for key, attempt in self._running.items())
+        ended = (_Ended(*marshal.loads(packed)) for packed in self._ended)
+        records = [attempt.record(frames) for attempt in (*ended, *running)]
         last = {(record.worker, record.nodeid): position for position, record in enumerate(records)}
         for key, sites in self._whole_sites.items():  # those of the last attempt: a rerun's replaced the ones before
             position = last.get(key)
@@ -94,9 +107,10 @@ class Collector:
                 records[position] = replace(records[position], sites=sites)
         return tuple(records)
 
-    def _close(self, key: tuple[str | None, str], *, finished: bool) -> None:
-        worker, nodeid = key
-        self._records.append(self._drafts.pop(key).record(nodeid, worker, finished=finished))
+    def _end(self, key: tuple[str | None, str], *, finished: bool) -> None:
+        attempt = self._running.pop(key)
+        outcome = _outcome(attempt.outcomes) if finished else "unfinished"
+        self._ended.append(marshal.dumps((*key, outcome, attempt.phases)))
 
 
 def _phase_outcome(report: pytest.TestReport) -> str:
