@@ -1,0 +1,242 @@
+"""What travels on reports becomes records, whatever order and process it comes from."""
+
+import gc
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_memory.entry import REPORT_KEY
+from pytest_memory.model import AllocationSite, HeapUsage, Limit, PhaseUsage, ResidentUsage, StackFrame, Verdict
+from pytest_memory.plugin.collector import Collector, Unloader
+from pytest_memory.plugin.packing import pack_phase, unpack_phase
+from pytest_memory.plugin.transport import (
+    TRAVELLING_FRAMES,
+    TRAVELLING_SITES,
+    FinishedPhase,
+    LocalPhase,
+    Showcase,
+    decode_phase,
+    encode_phase,
+    junit_properties,
+)
+
+PHASES = ("setup", "call", "teardown")
+FRAME = StackFrame("build", "/src/a.py", 3)
+SITE = AllocationSite(100, 2, (FRAME,))
+BROKEN = Verdict(Limit("peak", 10, origin="limit_memory(10)"), "exceeded", 1000, sites=(SITE,))
+
+
+def finished(phase="call", peak=1000, nodeid="a.py::test", **more):
+    usage = PhaseUsage(0.5, heap=HeapUsage(peak, 2000, 3, 0), resident=ResidentUsage(10, 30, 40))
+    return FinishedPhase(nodeid, phase, usage, **more)
+
+
+def report(when, outcome="passed", *, nodeid="a.py::test", worker=None, carried=None, **attributes):
+    made = pytest.TestReport(nodeid, ("a.py", 0, "test"), {}, outcome, None, when)
+    if carried is not None:
+        setattr(made, REPORT_KEY, carried)
+    if worker is not None:
+        made.worker_id = worker
+    for name, value in attributes.items():
+        setattr(made, name, value)
+    return made
+
+
+def feed(collector, *outcomes, **more):
+    """Send the reports of one attempt."""
+    for when, outcome in zip(PHASES, outcomes, strict=True):
+        if outcome is not None:
+            carried = encode_phase(finished(when, sites=(SITE,)))
+            collector.pytest_runtest_logreport(report(when, outcome, carried=carried, **more))
+
+
+class TestRecords:
+    """From reports to records."""
+
+    def test_one_attempt(self):
+        """Three reports make one record with three phases, and the call's call stacks."""
+        collector = Collector()
+        feed(collector, "passed", "passed", "passed")
+        (record,) = collector.records()
+        assert (record.nodeid, record.outcome, tuple(record.phases)) == ("a.py::test", "passed", PHASES)
+        assert record.sites == (SITE,)
+        assert record.phases["call"] == finished().usage
+
+    @pytest.mark.parametrize(
+        ("outcomes", "expected"),
+        [
+            (("passed", "failed", "passed"), "failed"),
+            (("failed", None, "passed"), "error"),
+            (("passed", "passed", "failed"), "error"),
+            (("skipped", None, "passed"), "skipped"),
+            (("passed", "rerun", "passed"), "rerun"),
+        ],
+    )
+    def test_outcome(self, outcomes, expected):
+        """The first phase that did not pass decides; outside the call a failure is an error."""
+        collector = Collector()
+        feed(collector, *outcomes)
+        assert [record.outcome for record in collector.records()] == [expected]
+
+    @pytest.mark.parametrize(("outcome", "expected"), [("skipped", "xfailed"), ("passed", "xpassed")])
+    def test_expected_failures(self, outcome, expected):
+        """xfail is told from skip and pass."""
+        collector = Collector()
+        collector.pytest_runtest_logreport(report("setup"))
+        collector.pytest_runtest_logreport(report("call", outcome, wasxfail="reason"))
+        collector.pytest_runtest_logreport(report("teardown"))
+        assert [record.outcome for record in collector.records()] == [expected]
+
+    def test_a_rerun_is_another_attempt(self):
+        """A second setup of the same test begins another record."""
+        collector = Collector()
+        feed(collector, "passed", "rerun", "passed")
+        feed(collector, "passed", "passed", "passed")
+        assert [record.outcome for record in collector.records()] == ["rerun", "passed"]
+
+    def test_the_run_ended_inside_a_test(self):
+        """An attempt without its teardown is unfinished, and keeps what was measured so far."""
+        collector = Collector()
+        collector.pytest_runtest_logreport(report("setup", carried=encode_phase(finished("setup"))))
+        (record,) = collector.records()
+        assert (record.outcome, tuple(record.phases)) == ("unfinished", ("setup",))
+
+    def test_a_worker_crashed(self):
+        """pytest-xdist reports the test that took its worker down in no phase at all."""
+        collector = Collector()
+        collector.pytest_runtest_logreport(report("???", "failed", worker="gw1"))
+        (record,) = collector.records()
+        assert (record.outcome, record.worker) == ("crashed", "gw1")
+
+    def test_workers_are_kept_apart(self):
+        """The same node id in two workers is two attempts, however their reports interleave."""
+        collector = Collector()
+        for when in PHASES:
+            for worker in ("gw0", "gw1"):
+                collector.pytest_runtest_logreport(report(when, worker=worker))
+        assert sorted(record.worker for record in collector.records()) == ["gw0", "gw1"]
+
+    def test_subtests_are_not_attempts(self):
+        """A subtest's report belongs to its test."""
+        collector = Collector()
+        collector.pytest_runtest_logreport(report("call", context=object()))
+        assert collector.records() == ()
+
+    def test_whole_stacks_replace_those_that_travelled(self):
+        """A worker hands over the stacks of the tests to be shown when it ends."""
+        collector = Collector()
+        feed(collector, "passed", "passed", "passed", worker="gw0")
+        whole = (SITE, AllocationSite(1, 1, ()))
+        collector.add_whole_sites("gw0", {"a.py::test": whole, "b.py::other": whole})
+        assert [record.sites for record in collector.records()] == [whole]
+
+    def test_what_is_kept_is_no_work_for_the_garbage_collector(self):
+        """Ended attempts are kept as bytes: objects would make every full collection of the tests longer."""
+        collector = Collector()
+        feed(collector, "passed", "passed", "passed")
+        assert collector._ended
+        assert not any(gc.is_tracked(kept) for kept in collector._ended)
+
+    def test_reports_are_unloaded(self):
+        """pytest keeps all reports: what hung on them goes when everybody has seen it."""
+        loaded = report("call", carried=encode_phase(finished()))
+        Unloader().pytest_runtest_logreport(loaded)
+        assert not hasattr(loaded, REPORT_KEY)
+
+
+class TestTravelling:
+    """What goes from a worker to its controller."""
+
+    def test_plain_json_and_back(self):
+        """Everything but sections and the verdicts' own sites survives JSON."""
+        sent = finished(sites=(SITE,), verdicts=(BROKEN,), sections=(("title", "text"),))
+        received = decode_phase(json.loads(json.dumps(encode_phase(sent))), sent.nodeid, sent.phase)
+        assert received.usage == sent.usage
+        assert received.sites == sent.sites
+        assert [(v.limit, v.outcome, v.measured) for v in received.verdicts] == [(BROKEN.limit, "exceeded", 1000)]
+
+    def test_few_sites_travel_and_not_deep(self):
+        """A suite of thousands of tests must not send megabytes of stacks."""
+        deep = AllocationSite(1, 1, (FRAME,) * 100)
+        carried = encode_phase(finished(sites=(deep,) * 100))
+        assert len(carried["sites"]) == TRAVELLING_SITES
+        assert len(carried["sites"][0]["frames"]) == TRAVELLING_FRAMES
+
+    def test_what_stays_here_is_not_decoded(self):
+        """In one process the collector takes the very phase that was measured; everybody else sees JSON."""
+        here = finished()
+        carried = LocalPhase(here)
+        assert decode_phase(carried, here.nodeid, here.phase) is here
+        assert json.loads(json.dumps(carried)) == encode_phase(here)
+
+    def test_junit_properties(self):
+        """Names say the phase, values are bytes and counts, and what was not measured is left out."""
+        usage = PhaseUsage(0.1, heap=HeapUsage(peak=5), resident=ResidentUsage(1, 2))
+        assert junit_properties(FinishedPhase("n", "setup", usage)) == [
+            ("memory.setup.heap.peak", 5),
+            ("memory.setup.resident.start", 1),
+            ("memory.setup.resident.end", 2),
+        ]
+
+
+numbers = st.none() | st.integers(0, 2**63 - 1)
+frames = st.builds(StackFrame, st.text(), st.text(), st.integers(0, 2**31))
+phases = st.builds(
+    FinishedPhase,
+    nodeid=st.text(),
+    phase=st.sampled_from(PHASES),
+    usage=st.builds(
+        PhaseUsage,
+        seconds=st.floats(0, 1e6),
+        heap=st.none() | st.builds(HeapUsage, numbers, numbers, numbers, numbers),
+        resident=st.none() | st.builds(ResidentUsage, st.integers(0, 2**50), st.integers(0, 2**50), numbers),
+        unmeasured=st.text(),
+    ),
+    sites=st.lists(
+        st.builds(AllocationSite, st.integers(0, 2**60), st.integers(0, 2**40), st.lists(frames).map(tuple)), max_size=3
+    ).map(tuple),
+)
+
+
+@given(phases)
+def test_packing_round_trip(phase):
+    """Every phase comes out of its bytes as it went in."""
+    assert unpack_phase(pack_phase(phase), {}) == phase
+
+
+class TestShowcase:
+    """Which whole stacks are kept."""
+
+    @staticmethod
+    def kept(showcase):
+        return set(showcase.sites())
+
+    def test_the_highest(self):
+        """Of many tests the highest peaks stay, whatever their order."""
+        showcase = Showcase(2)
+        for peak in (5, 9, 1, 7):
+            showcase.consider(finished(peak=peak, nodeid=str(peak), sites=(SITE,)))
+        assert self.kept(showcase) == {"9", "7"}
+
+    def test_zero_keeps_all(self):
+        """As --memory-top=0 shows all."""
+        showcase = Showcase(0)
+        for peak in range(20):
+            showcase.consider(finished(peak=peak, nodeid=str(peak), sites=(SITE,)))
+        assert len(self.kept(showcase)) == 20
+
+    def test_broken_limits_stay(self):
+        """A test that broke a limit is shown however small it is."""
+        showcase = Showcase(1)
+        showcase.consider(finished(peak=1, nodeid="small", sites=(SITE,), verdicts=(BROKEN,)))
+        showcase.consider(finished(peak=9, nodeid="big", sites=(SITE,)))
+        assert self.kept(showcase) == {"small", "big"}
+
+    def test_only_calls_with_sites(self):
+        """There is nothing to keep of the rest."""
+        showcase = Showcase(5)
+        showcase.consider(finished("setup", sites=(SITE,)))
+        showcase.consider(finished())
+        assert self.kept(showcase) == set()
