@@ -31,6 +31,12 @@ def test_a_pytest_inside_a_test_is_part_of_the_test():
     assert cut(HELPER, CALL, RUNNER, TEST, CALL, RUNNER) == [(HELPER, CALL, RUNNER, TEST)]
 
 
+def test_a_session_inside_a_test_cuts_at_its_own_call():
+    """What surrounds the session is not its test either."""
+    site = AllocationSite(5, 1, (HELPER, TEST, CALL, RUNNER, MAIN, TEST, CALL, RUNNER, MAIN))
+    assert sites_of_test([site], surrounding=1)[0].frames == (HELPER, TEST)
+
+
 def test_an_allocation_of_the_harness_keeps_one_frame():
     """It was made between the window's opening and the test: somebody allocated."""
     assert cut(CALL, RUNNER, MAIN) == [(CALL,)]

@@ -21,7 +21,7 @@ from pytest_memory.meter import HeapWindow, Meter
 from pytest_memory.model import Phase, PhaseUsage, Verdict
 from pytest_memory.plugin.plan import Plan, make_plan
 from pytest_memory.plugin.settings import Settings
-from pytest_memory.plugin.stacks import sites_of_test
+from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
 from pytest_memory.plugin.transport import FinishedPhase, LocalPhase, Showcase, encode_phase, junit_properties
 from pytest_memory.policy.leaks import LeakLimit, judge_leaks
 from pytest_memory.policy.limits import explain, judge
@@ -100,6 +100,7 @@ class PhaseHooks:
         self._showcase = showcase
         self._junit = junit
         self._travels = travels
+        self._surrounding = surrounding_calls()
         self.attempt: Attempt | None = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -223,7 +224,7 @@ class PhaseHooks:
     def _finish(self, attempt: Attempt, phase: Phase, usage: PhaseUsage) -> None:
         sites = attempt.reading.sites if attempt.reading is not None else ()
         if phase == "call":
-            sites = sites_of_test(sites)
+            sites = sites_of_test(sites, self._surrounding)
         verdicts = tuple(judge(limit, usage, sites) for limit in attempt.plan.limits if limit.phase == phase)
         if attempt.plan.leaks is not None and phase == "call":
             verdicts = (*verdicts, self._judge_leaks(attempt.plan.leaks, attempt.reading, usage.unmeasured))
@@ -238,11 +239,10 @@ class PhaseHooks:
         attempt.finished[phase] = finished
         self._showcase.consider(finished)
 
-    @staticmethod
-    def _judge_leaks(leaks: LeakLimit, reading: HeapReading | None, unmeasured: str) -> Verdict:
+    def _judge_leaks(self, leaks: LeakLimit, reading: HeapReading | None, unmeasured: str) -> Verdict:
         if reading is None or reading.usage is None:
             return Verdict(leaks.limit, "not judged", reason=unmeasured or "this engine does not measure leaks")
-        return judge_leaks(leaks, sites_of_test(reading.leaked))
+        return judge_leaks(leaks, sites_of_test(reading.leaked, self._surrounding))
 
     def _sections(self, verdicts: Sequence[Verdict]) -> tuple[tuple[str, str], ...]:
         if not any(verdict.sites for verdict in verdicts):

@@ -6,9 +6,11 @@ of no use to a reader, and in the way of a ``filter_fn`` that looks for a packag
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 from pytest_memory.model import AllocationSite, StackFrame
 
@@ -18,28 +20,45 @@ _CALLS = ("pytest_pyfunc_call", "pytest_runtest_call")
 _OURS = str(Path(__file__).parents[1])
 
 
-def sites_of_test(sites: Iterable[AllocationSite]) -> tuple[AllocationSite, ...]:
+def surrounding_calls() -> int:
+    """How many tests are running around the caller: a test may run a pytest of its own in its process."""
+    count = 0
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        count += frame.f_code.co_name == _CALLS[0]
+        frame = frame.f_back
+    return count
+
+
+def sites_of_test(sites: Iterable[AllocationSite], surrounding: int = 0) -> tuple[AllocationSite, ...]:
     """The sites of a call as its test sees them: without pytest's frames, and without our own bookkeeping.
 
     Opening and closing a window allocates a few dozen bytes inside it; they are in the counters, and nothing that
     anybody could act upon. A site whose stack does not pass through a hook that calls tests (a thread's) is kept whole.
+
+    Args:
+        sites: Those of a call.
+        surrounding: What :func:`surrounding_calls` said when the session began.
     """
-    return tuple(_cut(sites))
+    return tuple(_cut(sites, surrounding))
 
 
-def _cut(sites: Iterable[AllocationSite]) -> Iterator[AllocationSite]:
+def _cut(sites: Iterable[AllocationSite], surrounding: int) -> Iterator[AllocationSite]:
     for site in sites:
-        position = _called_at(site.frames)
+        position = _called_at(site.frames, surrounding)
         if position is None:
             yield site
         elif not site.frames[position].filename.startswith(_OURS):
             yield replace(site, frames=site.frames[: max(position, 1)])
 
 
-def _called_at(frames: tuple[StackFrame, ...]) -> int | None:
-    """Where the hook that called the test stands; the outermost, because a test may run a pytest of its own."""
+def _called_at(frames: tuple[StackFrame, ...], surrounding: int) -> int | None:
+    """Where the hook that called the test stands: the outermost one inside the tests around this session.
+
+    Not the innermost, because the test may run a pytest of its own.
+    """
     for name in _CALLS:
-        for position in range(len(frames) - 1, -1, -1):
-            if frames[position].function == name:
-                return position
+        calls = [position for position in range(len(frames) - 1, -1, -1) if frames[position].function == name]
+        if len(calls) > surrounding:
+            return calls[surrounding]
     return None
