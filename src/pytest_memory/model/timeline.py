@@ -139,7 +139,8 @@ class Timeline:
         spans: One per phase of a test, in the order in which the tests ended.
         origin: Time of the session's start, in seconds (monotonic).
         started: The same moment in seconds since the epoch; ``None`` if unknown.
-        metadata: What else the source says of the session: ``rootdir``, ``interval``, ``memlog``, ...
+        metadata: What else the source says of the session: ``rootdir``, ``interval``, ``memlog``, and of a session
+            that ended what the ``recorder`` itself used (``cpu_seconds``, ``resident_peak`` in bytes).
         deaths: Test processes that ended without saying so, in order.
         ended: The session ended in an orderly way.
         status: pytest's exit status, if it ended.

@@ -82,8 +82,8 @@ class RecorderProcess:
             patience: Seconds to wait.
 
         Returns:
-            What it says of itself (``entries``, ``lost``, ``failure``, ``cpu_seconds``, ``resident_peak``); ``None``
-            if it died, or did not answer in time.
+            What it says of itself: ``lost`` records and why (``failure``), ``entries`` in the log or why there is none
+            (``memlog_failure``); ``None`` if it died, or did not answer in time.
         """
         with contextlib.suppress(OSError):
             os.write(self._control, json.dumps({"status": status}).encode() + b"\n")

@@ -252,8 +252,8 @@ class Recorder:
             self._write_samples(process, process.thinner.rest())
         status = self._orderly_status()
         if status is not None:
-            self._journal.append_json(Kind.END, {"status": status, "time": time.monotonic()})
-        answer: dict[str, Any] = {"lost": self._journal.lost, "failure": self._journal.failure, **_own_usage()}
+            self._journal.append_json(Kind.END, {"status": status, "time": time.monotonic(), "recorder": _own_usage()})
+        answer: dict[str, Any] = {"lost": self._journal.lost, "failure": self._journal.failure}
         if self._settings.memlog is not None:
             from .memlog import write_memlog
 

@@ -149,6 +149,7 @@ def _check_first_line(content: bytes, path: Path) -> None:
 
 def _timeline(reading: _Reading, damaged: int) -> Timeline:
     head, end = reading.head, reading.end
+    head |= {"recorder": end["recorder"]} if end is not None and "recorder" in end else {}
     series = tuple(columns.series() for columns in reading.columns.values())
     first = min((one.times[0] for one in series if one.times), default=0.0)
     notes = list(reading.notes)

@@ -1,0 +1,147 @@
+"""The price of the flight recorder, and what it catches, beside pytest-memlog.
+
+Times whole runs of networkx.classes, interleaved: plain (this plugin idle), --memlog at 0.1 s and at 0.01 s, and with
+``--memlog-python`` the same tests under the real pytest-memlog. Starting and ending the recorder counts. On a busy
+machine the CPU time of the test process is the steadier figure; both are the smallest of all rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_memory.model import Timeline
+from pytest_memory.recorder.journal import FILE_NAME
+from pytest_memory.recorder.reader import read_journal
+
+SUITE = ("--pyargs", "networkx.classes")
+SPIKE = 100 * 1024**2
+SPIKES = """
+import pytest, time
+
+@pytest.mark.parametrize("number", range(300))
+def test_spike(number):
+    time.sleep(0.002 * (number % 7))
+    spike = bytearray(b"x") * (100 * 1024**2)
+    del spike
+"""
+
+
+@dataclass
+class Mode:
+    """One way of running the suite, and what its rounds took in seconds."""
+
+    name: str
+    python: str
+    options: tuple[str, ...]
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    recorder_cpu: list[float] = field(default_factory=list)
+    recorder_resident: list[float] = field(default_factory=list)
+    tests: int = 0
+
+
+def run(mode: Mode, folder: Path, what: Sequence[str]) -> None:
+    """One round in an empty folder."""
+    environment = {**os.environ, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [mode.python, "-m", "pytest", "-q", f"--rootdir={folder}", *mode.options, *what]
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    mode.wall.append(time.perf_counter() - begun)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{mode.name}: pytest failed\n{output}")
+    mode.tests = int(output.rsplit(" passed", 1)[0].split()[-1])
+    recorder = 0.0
+    for journal in folder.glob(f".pytest_cache/d/memory/*/{FILE_NAME}"):
+        used = read_journal(journal).metadata["recorder"]
+        recorder = used["cpu_seconds"]
+        mode.recorder_cpu.append(recorder)
+        mode.recorder_resident.append(used["resident_peak"])
+    # The kernel counts a child that was waited for with its parent: the recorder's share is taken off again.
+    mode.cpu.append(usage.ru_utime + usage.ru_stime - recorder)
+
+
+def price(modes: list[Mode], rounds: int) -> None:
+    """Run all modes in turn and print the table."""
+    for place in range(rounds):
+        for mode in modes:
+            with tempfile.TemporaryDirectory() as folder:
+                run(mode, Path(folder), SUITE)
+            print(f"round {place + 1}: {mode.name}: {mode.wall[-1]:.2f} s wall, {mode.cpu[-1]:.2f} s CPU", flush=True)
+    plain = modes[0]
+    print(f"\n{plain.tests} tests, smallest of {rounds} rounds\n")
+    print("| mode | wall | × plain | CPU of the tests | × plain | µs CPU a test | recorder CPU | recorder memory |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for mode in modes:
+        wall, cpu = min(mode.wall), min(mode.cpu)
+        extra = (cpu - min(plain.cpu)) / mode.tests * 1e6
+        own = f"{min(mode.recorder_cpu):.2f} s" if mode.recorder_cpu else "—"
+        memory = f"{max(mode.recorder_resident) / 1024**2:.1f} MiB" if mode.recorder_resident else "—"
+        cells = (f"{wall:.2f} s", f"{wall / min(plain.wall):.3f}", f"{cpu:.2f} s", f"{cpu / min(plain.cpu):.3f}")
+        print(f"| {mode.name} | {' | '.join(cells)} | {extra:.0f} | {own} | {memory} |")
+
+
+def spikes(modes: list[Mode]) -> None:
+    """Plant 300 short spikes of 100 MiB and print who saw how many."""
+    print("\n| mode | spikes seen by exact peaks | by samples |\n| --- | --- | --- |")
+    for mode in modes:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "test_spikes.py").write_text(SPIKES)
+            run(mode, folder, ("test_spikes.py",))
+            journals = list(folder.glob(f".pytest_cache/d/memory/*/{FILE_NAME}"))
+            exact = str(exactly_seen(read_journal(journals[0]))) if journals else "—"
+            print(f"| {mode.name} | {exact} | {sampled(folder / 'memlog.json')} |", flush=True)
+
+
+def exactly_seen(timeline: Timeline) -> int:
+    """Tests whose exact peak shows the spike."""
+    peaks = {
+        span.nodeid: span.resident.peak - span.resident.start
+        for span in timeline.spans
+        if span.activity == "call" and span.resident is not None and span.resident.peak is not None
+    }
+    return sum(peak > 0.95 * SPIKE for peak in peaks.values())
+
+
+def sampled(log: Path) -> int:
+    """Tests with a sample high up in the spike."""
+    entries = json.loads(log.read_text())
+    floor = min(entry["rss"] for entry in entries)
+    return len({entry["name"] for entry in entries if entry["name"] and entry["rss"] - floor > 0.5 * SPIKE})
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memlog-python", help="interpreter of an environment with pytest-memlog and networkx")
+    arguments = parser.parse_args()
+    ours = [
+        Mode("plain", sys.executable, ()),
+        Mode("--memlog at 0.1 s", sys.executable, ("--memlog",)),
+        Mode("--memlog at 0.01 s", sys.executable, ("--memlog", "--memlog-interval=0.01")),
+    ]
+    price(ours, arguments.rounds)
+    theirs = []
+    if arguments.memlog_python:
+        theirs = [Mode("pytest-memlog at 0.1 s", arguments.memlog_python, ("--memlog",))]
+        plain = Mode("plain, its environment", arguments.memlog_python, ())
+        price([plain, *theirs], 1)
+    spikes([*ours[1:], *theirs])
+
+
+if __name__ == "__main__":
+    main()
