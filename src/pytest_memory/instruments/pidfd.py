@@ -11,6 +11,7 @@ import os
 import signal
 import struct
 import time
+from pathlib import Path
 
 from .children import stat_fields
 
@@ -62,7 +63,15 @@ def _of_zombie(pid: int) -> int | None:
     fields = stat_fields(pid)
     if fields is None or fields[0] != b"Z" or len(fields) < 50:
         return None
-    return int(fields[49]) or None  # 0 is also what those see who may not know
+    status = int(fields[49])
+    return status if status or _may_know(pid) else None  # those who may not know it see 0
+
+
+def _may_know(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _of_reaped(pidfd: int) -> int | None:

@@ -92,7 +92,7 @@ class Guard:
 
     def _begin(self, test: int, total: int) -> None:
         self._test, self._asked_at, self._stopped_at = test, None, None
-        self._before = total if self._level is None else self._level
+        self._before = total if self._level is None else min(total, self._level)
 
     def _stop(self) -> Action:
         self.requests += 1

@@ -1,0 +1,78 @@
+"""A test process without pytest, for tests that kill it: runs tests by name, and does what it is told in the middle.
+
+Usage: host.py FOLDER INTERVAL [GUARD] < commands: ``test NAME``, ``grow MIB``, ``sleep SECONDS``, ``end``, ``exit``,
+``kill``, ``segv``, ``fork``. Prints the recorder's process id first and ``done`` after each command.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from pytest_memory.model import ResidentUsage, Span
+from pytest_memory.recorder.channel import Breadcrumb
+from pytest_memory.recorder.journal import FILE_NAME, Kind, create_journal, pack_test
+from pytest_memory.recorder.launch import RecorderProcess
+from pytest_memory.recorder.process import RecorderSettings
+from pytest_memory.recorder.sessions import crumb_path, new_session
+
+
+def main():
+    folder, interval = Path(sys.argv[1]), float(sys.argv[2])
+    guard = int(sys.argv[3]) if len(sys.argv) > 3 else None
+    session = new_session(folder)
+    begun = time.monotonic()
+    journal = create_journal(session / FILE_NAME, {"origin": begun, "started": time.time()})
+    crumb = Breadcrumb(crumb_path(session, None))
+    recorder = RecorderProcess(
+        RecorderSettings(
+            session=str(session),
+            owner=os.getpid(),
+            interval=interval,
+            memlog=str(folder / "memlog.json"),
+            threshold=guard,
+            last_resort=None if guard is None else guard * 5 // 4,
+            autopsy="pytest_memory.report.autopsy:render_autopsies",
+            report=-1,
+        ),
+        terminal=1,
+    )
+    recorder.wait_until_ready()
+    print(recorder.pid, flush=True)
+    kept, running, since = [], None, begun
+    for line in sys.stdin:
+        command, _, argument = line.strip().partition(" ")
+        if command == "test":
+            if running is not None:
+                span = Span(running, "call", None, since, time.monotonic(), ResidentUsage(0, 0, 0))
+                journal.append(Kind.TEST, pack_test(running, None, [span]))
+            running, since = argument, time.monotonic()
+            crumb.begin(argument)
+            crumb.enter(2)
+        elif command == "grow":
+            kept.append(bytearray(b"x") * (int(argument) * 1024**2))
+        elif command == "sleep":
+            time.sleep(float(argument))
+        elif command == "fork":
+            if os.fork() == 0:
+                crumb.begin("in a fork")
+                time.sleep(float(argument))
+                os._exit(0)
+        elif command == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif command == "segv":
+            ctypes.string_at(0)
+        elif command == "exit":
+            os._exit(int(argument))
+        elif command == "end":
+            crumb.idle()
+            print(recorder.end(0), flush=True)
+            crumb.end(0)
+            return
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

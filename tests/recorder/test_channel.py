@@ -1,0 +1,180 @@
+"""The breadcrumb: what was written last is found whole, whatever became of the writer."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_memory.errors import UnreadableFile
+from pytest_memory.model import ACTIVITIES
+from pytest_memory.recorder.channel import NAME_ROOM, Breadcrumb, CrumbReader
+from pytest_memory.recorder.sessions import process_lives
+
+STATES = (192, 256)
+
+
+class Clock:
+    """Time as told."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture()
+def crumb(tmp_path):
+    clock = Clock()
+    crumb = Breadcrumb(tmp_path / "main.crumb", "gw3", 7.0, clock)
+    crumb.clock = clock
+    yield crumb
+    crumb.close()
+
+
+def test_the_newest_state_is_read(crumb):
+    """A reader sees the running test, its phase, and when both began."""
+    crumb.begin("test_a.py::test_one")
+    crumb.clock.now = 101.5
+    crumb.enter(ACTIVITIES.index("call"))
+    reader = CrumbReader(crumb.path)
+    state = reader.read()
+    assert (state.nodeid, state.activity, state.since, state.test_since) == (
+        "test_a.py::test_one",
+        "call",
+        101.5,
+        100.0,
+    )
+    assert (reader.header.worker, reader.header.pid, reader.header.process_started) == ("gw3", os.getpid(), 7.0)
+    crumb.idle()
+    assert (reader.read().nodeid, reader.read().activity) == ("", "")
+
+
+def test_a_torn_state_costs_one_write(crumb):
+    """A state whose bytes do not match their CRC is passed over for the one before it."""
+    crumb.begin("test_a.py::test_one")
+    crumb.enter(ACTIVITIES.index("call"))
+    reader = CrumbReader(crumb.path)
+    newest = STATES[reader.read().generation & 1]
+    with crumb.path.open("r+b") as file:
+        file.seek(newest + 3)
+        file.write(b"\xff\xff")
+    assert reader.read().activity == "setup"
+
+
+def test_a_torn_name_leaves_the_test_before_it(crumb):
+    """A name half written by a killed process is not believed: the last whole state is that of the test before."""
+    crumb.begin("test_a.py::test_one")
+    crumb.idle()
+    crumb.begin("test_a.py::test_two")
+    reader = CrumbReader(crumb.path)
+    content = crumb.path.read_bytes()
+    with crumb.path.open("r+b") as file:
+        file.seek(content.index(b"test_two"))
+        file.write(b"\0")
+    assert reader.read().nodeid != "test_a.py::test_two"
+
+
+@given(st.text(max_size=200) | st.sampled_from(["é" * 10_000, "x" * 10_000, "\udc80caf\udce9", "💥" * 10_000]))
+def test_any_name_survives(tmp_path_factory, name):
+    """Node ids of ten thousand characters, of any script, and of undecodable file names are kept as they are."""
+    crumb = Breadcrumb(tmp_path_factory.mktemp("crumb") / "c")
+    crumb.begin(name)
+    assert CrumbReader(crumb.path).read().nodeid == name
+    crumb.close()
+
+
+def test_a_name_beyond_the_room_is_cut(crumb):
+    """A node id that does not fit is cut between two characters."""
+    crumb.begin("é" * NAME_ROOM)
+    name = CrumbReader(crumb.path).read().nodeid
+    assert set(name) == {"é"}
+    assert len(name.encode()) <= NAME_ROOM
+
+
+def test_a_fork_does_not_write(crumb):
+    """A child forked inside a test goes on in memory of its own, and the parent's breadcrumb stays as it was."""
+    crumb.begin("test_a.py::test_parent")
+    pid = os.fork()
+    if pid == 0:
+        crumb.begin("test_a.py::test_child")
+        crumb.end(5)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    reader = CrumbReader(crumb.path)
+    assert reader.read().nodeid == "test_a.py::test_parent"
+    assert not reader.ended
+
+
+def test_the_end_and_what_was_told_are_kept(crumb):
+    """How a session ended, and that its death was told, are remembered."""
+    reader = CrumbReader(crumb.path)
+    assert (reader.ended, reader.status, reader.told) == (False, None, False)
+    reader.mark_told()
+    crumb.end(2)
+    assert (reader.ended, reader.status, reader.told) == (True, 2, True)
+
+
+def test_requests_of_the_guard_go_one_way_and_answers_the_other(crumb):
+    """The recorder leaves a request in the file, and the test process says that it followed."""
+    reader = CrumbReader(crumb.path)
+    assert crumb.guard_request() is None
+    reader.request(1, 700, 500)
+    request = crumb.guard_request()
+    assert (request.generation, request.resident, request.threshold) == (1, 700, 500)
+    assert reader.answered == 0
+    crumb.answer(request)
+    assert reader.answered == 1
+
+
+def test_what_was_written_survives_sigkill(tmp_path):
+    """A killed process leaves its last word, and everybody can see that it is gone."""
+    script = """
+        import os, sys
+        from pathlib import Path
+        from pytest_memory.recorder.channel import Breadcrumb
+        crumb = Breadcrumb(Path(sys.argv[1]))
+        crumb.begin("test_a.py::test_killed")
+        crumb.enter(2)
+        print("ready", flush=True)
+        sys.stdin.read()
+    """
+    path = tmp_path / "main.crumb"
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        reader = CrumbReader(path)
+        assert process_lives(reader)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not process_lives(reader)
+        assert (reader.read().nodeid, reader.read().activity) == ("test_a.py::test_killed", "call")
+        assert not reader.ended
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no RLIMIT_FSIZE")
+def test_no_room_is_an_error_and_no_later_crash(tmp_path):
+    """The file is allocated when it is made: a disk without room is an OSError then, not a SIGBUS in a test."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            Breadcrumb(tmp_path / "main.crumb")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "main.crumb").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PTMCRUMB", b"x" * 200_000, b"PTMCRUMB\x09\0\0\0" + bytes(200_000)])
+def test_a_foreign_or_newer_file_is_refused(tmp_path, content):
+    """What is no breadcrumb of this version is refused with its path."""
+    (tmp_path / "main.crumb").write_bytes(content)
+    with pytest.raises(UnreadableFile, match=r"main\.crumb' is"):
+        CrumbReader(tmp_path / "main.crumb")
