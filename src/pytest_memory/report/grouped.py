@@ -86,10 +86,6 @@ class _Values:
         self.columns = [column for column in columns if any(column)]
         self.keys = sorted({key for column in columns for numbers in column for key in numbers})
 
-    def of(self, position: int, keys: Sequence[str]) -> list[float]:
-        """All numbers of one field over some benchmarks."""
-        return [numbers[key] for numbers in self.columns[position] for key in keys if key in numbers]
-
     def real(self, field: Field, key: str, label: int) -> bool:
         """Whether the first label and another one really differ in a benchmark; true for extras, which are exact."""
         if field.metric is None:
@@ -103,7 +99,7 @@ class _Values:
         for key in keys:
             for label in self._series:
                 numbers = [column[label].get(key) for column in self.columns]
-                if any(number is not None for number in numbers):
+                if numbers.count(None) < len(numbers):
                     rows.append((key, label, numbers))
         return rows
 
@@ -180,15 +176,6 @@ def _sorted(values: _Values, keys: list[str], sort: str) -> list[str]:
     return sorted(keys, key=rank)
 
 
-def _scales(fields: Sequence[Field], numbers: Sequence[Sequence[float]]) -> list[Scale]:
-    """The unit of each column suits its smallest positive number."""
-    scales = []
-    for field, column in zip(fields, numbers, strict=True):
-        smallest = min((number for number in column if number > 0), default=0)
-        scales.append(Scale("count") if field.metric is None else scale_for(field.metric, smallest))
-    return scales
-
-
 @lru_cache(maxsize=4096)  # thousands of groups, few sets of units
 def _columns(fields: tuple[Field, ...], scales: tuple[Scale, ...]) -> list[Column]:
     columns = []
@@ -202,7 +189,6 @@ def _columns(fields: tuple[Field, ...], scales: tuple[Scale, ...]) -> list[Colum
 
 
 def _table(title: str, keys: Sequence[str], values: _Values) -> Table:
-    scales = _scales(values.fields, [values.of(position, keys) for position in range(len(values.fields))])
     found = values.rows(keys)
     names = dict.fromkeys(keys, "") if len(keys) == 1 else names_of(keys)
     labels = [f"({printable(label)})" for label in values.labels]
@@ -210,8 +196,11 @@ def _table(title: str, keys: Sequence[str], values: _Values) -> Table:
         [Cell(f"{names[key]} {labels[label]}".lstrip(), key) for key, label, _ in found],
         [Cell("", values.labels[label]) for _, label, _ in found],
     ]
-    for position, (field, scale) in enumerate(zip(values.fields, scales, strict=True)):
-        columns.append(_cells([numbers[position] for _, _, numbers in found], field, scale))
+    scales = []
+    for field, numbers in zip(values.fields, zip(*(row for _, _, row in found), strict=True), strict=True):
+        scale, cells = _column(numbers, field)
+        scales.append(scale)
+        columns.append(cells)
     header = (Column("id", "name", text=True), Column("run", "", machine=True))
     return Table(
         title,
@@ -221,20 +210,25 @@ def _table(title: str, keys: Sequence[str], values: _Values) -> Table:
     )
 
 
-def _cells(numbers: Sequence[float | None], field: Field, scale: Scale) -> list[Cell]:
-    """One column, each number beside how often it is the smallest of them."""
-    if field.metric is None:
-        return [Cell(scale.text(number), number) for number in numbers]
-    ends = extremes(numbers)
-    best = ends[0] if ends is not None else next((number for number in numbers if number is not None), 0)
-    cells = []
-    for number in numbers:
+def _column(numbers: Sequence[float | None], field: Field) -> tuple[Scale, list[Cell]]:
+    """One column: its unit suits its smallest positive number, beside each number stands how often it is the smallest.
+
+    A number that comes again is written once: bytes repeat exactly in nearly every run.
+    """
+    present = [number for number in numbers if number is not None]
+    best = min(present, default=0)
+    smallest = best if best > 0 else min((number for number in present if number > 0), default=0)
+    scale = Scale("count") if field.metric is None else scale_for(field.metric, smallest)
+    ends = extremes(present)
+    factors = field.metric is not None and best > 0 and len(numbers) > 1
+    cells = {}
+    for number in set(numbers):
         text = scale.text(number)
-        if number is not None and best > 0 and len(numbers) > 1:
+        if factors and number is not None:
             factor = number / best
             text += " (1.0)" if factor == 1 else f" ({factor:.2f})" if factor <= _FACTOR_SHOWN else _FACTOR_BEYOND
-        cells.append(Cell(text, number, tone_of(number, ends)))
-    return cells
+        cells[number] = Cell(text, number, tone_of(number, ends))
+    return scale, [cells[number] for number in numbers]
 
 
 def _geomeans(values: _Values, keys: Sequence[str], scales: Sequence[Scale]) -> list[list[Cell]]:

@@ -125,12 +125,10 @@ class Benchmark:
             UnreadableFile: See :meth:`passes`.
         """
         column = self.passes(metric)
-        if not column:
-            return None
-        if metric in ("peak", "rss"):
-            return min(column)
-        peaks = self.passes("peak")
-        return column[peaks.index(min(peaks))] if peaks else column[0]
+        if not column or metric in ("peak", "rss"):
+            return min(column, default=None)
+        peaks = self.passes("peak") or column
+        return column[peaks.index(min(peaks))]
 
     def _column(self, blob: Mapping[str, Any], key: str) -> Sequence[int]:
         column = blob.get(key)
@@ -138,6 +136,8 @@ class Benchmark:
             return ()
         if not isinstance(column, list):
             raise self._wrong(f"extra_info.{BLOB}.{key}", "a list of whole numbers", column)
+        if set(map(type, column)) == {int} and min(column) >= 0 and max(column) <= _LARGEST:
+            return column
         for position, value in enumerate(column):
             if type(value) is not int or not 0 <= value <= _LARGEST:
                 raise self._wrong(f"extra_info.{BLOB}.{key}[{position}]", "a whole number from 0 to 2**63-1", value)

@@ -94,13 +94,16 @@ def measure(benchmark: Benchmark, metric: Metric) -> Measured | None:
     """
     if metric == "time":
         return _measure_time(benchmark)
-    memory = _MEMORY[metric]
-    passes = benchmark.passes(memory)
-    headline = benchmark.headline(memory)
-    if headline is None:
+    passes = benchmark.passes(_MEMORY[metric])
+    if not passes:
         return None
-    peak = benchmark.headline("peak")
-    return Measured(headline, headline if peak is None else peak, passes, {}, len(passes), (headline,))
+    if metric in ("peak", "rss"):
+        smallest = min(passes)
+        return Measured(smallest, smallest, passes, {}, len(passes), (smallest,))
+    peaks = benchmark.passes("peak") or passes
+    peak = min(peaks)
+    headline = passes[peaks.index(peak)]
+    return Measured(headline, peak, passes, {}, len(passes), (headline,))
 
 
 def pool(parts: Sequence[Measured]) -> Measured:
