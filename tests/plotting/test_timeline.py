@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from array import array
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -187,7 +188,7 @@ def test_many_samples_and_tests_become_a_small_page():
     figure, count = plot_timeline(Timeline((series(sizes),), spans, origin=100.0, ended=True))
     assert count == 4_000
     line = traces(figure, "scatter")[0]
-    assert len(line.x) <= 24_000
+    assert len(line.x) <= 12_000
     assert max(line.y) == pytest.approx(999 / 1024, abs=1e-3)
     assert len(traces(figure, "heatmap")[0].x) <= 8_001
     assert len(timeline_html(figure)) < 3_500_000
@@ -259,3 +260,14 @@ def test_a_picture_of_it_needs_kaleido(memlog, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "kaleido", None)
     assert run(["timeline", "-o", "x.png"]) == 2
     assert "pytest-memory[plot-static]" in capsys.readouterr().err
+
+
+def test_all_kept_points_travel_for_zooming_in():
+    """A long session is drawn thinly, and the page has the rest as differences of milliseconds and KiB."""
+    sizes = [(10_000 + n % 977) * 1024 for n in range(30_000)]
+    figure, _ = plot_timeline(Timeline((series(sizes),), (), origin=100.0, ended=True))
+    (detail,) = figure.layout.meta["details"]
+    assert len(figure.data[detail["line"]].x) <= 12_000
+    assert list(accumulate(detail["times"])) == [1_000 * n for n in range(30_000)]
+    assert [size * 1024 for size in accumulate(detail["sizes"])] == sizes
+    assert not plot_timeline(SIMPLE)[0].layout.meta["details"]

@@ -14,6 +14,7 @@ import re
 import shutil
 from functools import lru_cache
 from html import escape
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,55 +29,10 @@ PAGE_SUFFIXES = (".html", ".htm")
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="pytest-memory, plotly.js">
-<title>@TITLE@</title>
-<style>
-html, body { margin: 0; background: #fff; font-family: system-ui, sans-serif; }
-#figure { width: 100%; min-height: 98vh; }
-#wait { padding: 2em; color: #555; }
-@STYLE@
-</style>
-</head>
-<body>
-@BODY@
-<div id="wait">Opening the figure… <noscript>It needs JavaScript.</noscript></div>
-<div id="figure"></div>
-<script type="application/octet-stream" id="plotly-js">@PLOTLY@</script>
-<script type="application/octet-stream" id="figure-json">@FIGURE@</script>
-<script>
-async function inflated(id) {
-  const packed = Uint8Array.from(atob(document.getElementById(id).textContent), c => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
-}
-async function open_figure() {
-  const wait = document.getElementById("wait");
-  if (typeof DecompressionStream === "undefined") {
-    wait.textContent = "This page needs a browser of 2023 or later (it inflates its own data).";
-    return;
-  }
-  const script = document.createElement("script");
-  script.textContent = await inflated("plotly-js");
-  document.head.appendChild(script);
-  const figure = JSON.parse(await inflated("figure-json"));
-  const target = document.getElementById("figure");
-  figure.layout.height = Math.max(figure.layout.height || 0, window.innerHeight - 8);
-  const config = {responsive: true, displaylogo: false, scrollZoom: @SCROLL@};
-  await Plotly.newPlot(target, figure.data, figure.layout, config);
-  if (figure.frames) await Plotly.addFrames(target, figure.frames);
-  wait.remove();
-  @SCRIPT@
-}
-open_figure().catch(error => { document.getElementById("wait").textContent = "The figure cannot be shown: " + error; });
-</script>
-</body>
-</html>
-"""
+
+def asset(name: str) -> str:
+    """The text of a file beside this module."""
+    return resources.files("pytest_memory.plotting").joinpath("assets").joinpath(name).read_text(encoding="utf-8")
 
 
 def page_html(
@@ -101,7 +57,7 @@ def page_html(
         "PLOTLY": _packed_library(),
         "FIGURE": _packed(str(figure.to_json(validate=False))),
     }
-    return re.sub(r"@([A-Z]+)@", lambda slot: parts[slot[1]], _PAGE)
+    return re.sub(r"@([A-Z]+)@", lambda slot: parts[slot[1]], asset("page.html"))
 
 
 def write_page(figure: Figure, path: Path, *, title: str) -> None:

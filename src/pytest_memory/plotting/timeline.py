@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from operator import add
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_memory.errors import InvalidValue
 from pytest_memory.model import CONTROLLER, Death, Run, Series, Span, Timeline
@@ -15,13 +15,14 @@ from pytest_memory.plotting.downsample import keep_extremes
 from pytest_memory.plotting.points import require_plotly
 from pytest_memory.plotting.style import COLOURS, Scale, dress, scale_for
 from pytest_memory.plotting.timeline_bands import Band, add_bands, bands_of
-from pytest_memory.units import format_seconds, human_bytes
+from pytest_memory.units import KIB, format_seconds, human_bytes
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_MOST_POINTS = 24_000
+_MOST_POINTS = 12_000
 _FEWEST_POINTS = 2_000
+_MOST_DETAIL = 250_000
 _MOST_MARKERS = 4_000
 _WIDEST_NAME = 100
 _PANEL = 190
@@ -79,15 +80,16 @@ def plot_timeline(timeline: Timeline, run: Run | None = None) -> tuple[Figure, i
     )
     if together:
         _add_together(figure, sampled, timeline.origin, scale)
-    budget = max(_FEWEST_POINTS, _MOST_POINTS // len(panels))
+    details = []
     for panel in panels:
         add_bands(figure, panel.bands, panel.row, panel.ceiling / scale.divisor)
-        _add_line(figure, panel, timeline.origin, scale, budget)
+        details.append(_add_line(figure, panel, timeline.origin, scale, len(panels)))
         _add_markers(figure, panel, scale)
     for death in timeline.deaths:
         _add_death(figure, death, panels, timeline.origin)
     count = sum(len(panel.bands) for panel in panels)
     _finish(figure, timeline, panels, scale, count)
+    figure.layout.meta["details"] = [detail for detail in details if detail is not None]
     return figure, count
 
 
@@ -112,8 +114,13 @@ def _ceiling(series: Series, bands: Sequence[Band]) -> float:
     return 1.06 * max(sampled, max((band.peak or 0 for band in bands), default=0), 1)
 
 
-def _add_line(figure: Figure, panel: _Panel, origin: float, scale: Scale, budget: int) -> None:
+def _add_line(figure: Figure, panel: _Panel, origin: float, scale: Scale, panels: int) -> dict[str, Any] | None:
+    """Draw what the whole session needs, and give what the page draws from when one zooms in, if there is more.
+
+    Those are whole milliseconds and KiB, each as the difference to the one before: small once compressed.
+    """
     series = panel.series
+    budget = max(_FEWEST_POINTS, _MOST_POINTS // panels)
     kept = keep_extremes(series.resident, budget)
     _add_samples(figure, panel, kept, [series.resident[i] for i in kept], origin, scale, "#0b3d66", "")
     if any(series.children):
@@ -121,6 +128,17 @@ def _add_line(figure: Figure, panel: _Panel, origin: float, scale: Scale, budget
         kept = keep_extremes(tree, budget)
         sizes = [tree[i] if series.children[i] else None for i in kept]  # no second line where there are no children
         _add_samples(figure, panel, kept, sizes, origin, scale, COLOURS[1], " with its children")
+    if len(series.times) <= budget:
+        return None
+    kept = keep_extremes(series.resident, _MOST_DETAIL // panels)
+    times = [round(1000 * (series.times[i] - origin)) for i in kept]
+    sizes_in_kib = [series.resident[i] // KIB for i in kept]
+    line = len(figure.data) - (2 if any(series.children) else 1)
+    return {"line": line, "panel": panel.name, "times": _differences(times), "sizes": _differences(sizes_in_kib)}
+
+
+def _differences(values: Sequence[int]) -> list[int]:
+    return [value - before for before, value in zip([0, *values], values, strict=False)]
 
 
 def _add_samples(
@@ -224,11 +242,13 @@ def _finish(figure: Figure, timeline: Timeline, panels: Sequence[_Panel], scale:
         dragmode="zoom",
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
         meta={
+            "kib": KIB / scale.divisor,
+            "rows": {panel.name: panel.row for panel in panels},
             "tests": [
                 [band.nodeid, round(band.start, 4), round(band.end, 4), panel.name, band.peak]
                 for panel in panels
                 for band in panel.bands
-            ]
+            ],
         },
     )
     figure.update_layout(margin={"t": 150})
