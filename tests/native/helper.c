@@ -3,11 +3,13 @@
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 struct books {
     long long peak, allocated, allocations, retained;
@@ -200,3 +202,31 @@ void clean_up(void) {
 void *hold(size_t size) { return malloc(size); }
 
 void release(void *block) { free(block); }
+
+/* A signal handler that allocates, which is forbidden and happens. Inside malloc it would wait for malloc's own lock,
+ * engine or not; so it acts only where it has interrupted code between two addresses: the engine's. */
+static volatile uintptr_t disturbed_begin, disturbed_end;
+static volatile long disturbances;
+
+static void disturb_once(int number, siginfo_t *info, void *context) {
+    (void)number, (void)info;
+    const ucontext_t *at = context;
+#if defined(__aarch64__)
+    uintptr_t counter = (uintptr_t)at->uc_mcontext.pc;
+#else
+    uintptr_t counter = (uintptr_t)at->uc_mcontext.gregs[REG_RIP];
+#endif
+    if (counter < disturbed_begin || counter >= disturbed_end) return;
+    disturbances++;
+    void *block = malloc(3000);
+    block = realloc(block, 5000);
+    free(block);
+}
+
+void disturb(uintptr_t begin, uintptr_t end) {
+    struct sigaction action = {.sa_sigaction = disturb_once, .sa_flags = SA_SIGINFO | SA_RESTART};
+    disturbed_begin = begin, disturbed_end = end;
+    sigaction(SIGALRM, &action, NULL);
+}
+
+long disturbed(void) { return disturbances; }
