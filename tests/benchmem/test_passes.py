@@ -54,6 +54,9 @@ class ScriptedEngine:
     def notes(self):
         return ()
 
+    def held_bytes(self):
+        return 0
+
 
 def run(engine, action=lambda: None, plan=PLAN, **kwargs):
     action = action if isinstance(action, Action) else Action(action)

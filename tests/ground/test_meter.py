@@ -60,6 +60,9 @@ class FakeEngine:
     def notes(self):
         return ()
 
+    def held_bytes(self):
+        return 0
+
 
 class FakeClock:
     """Goes on by one second each time somebody looks."""

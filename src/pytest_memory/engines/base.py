@@ -114,7 +114,11 @@ class HeapEngine(Protocol):
         ...
 
     def notes(self) -> tuple[str, ...]:
-        """Sentences for the report: what this engine did not see here, and what it holds itself."""
+        """Sentences for the report: what this engine did not see here."""
+        ...
+
+    def held_bytes(self) -> int:
+        """Resident memory of the engine's own tables, which rss figures contain and heap figures do not."""
         ...
 
 

@@ -91,6 +91,10 @@ class MemrayEngine:
             return (f"memray {self._version} can crash on Python 3.12 when it stops tracking; a newer one does not",)
         return ()
 
+    def held_bytes(self) -> int:
+        """Not known: its bookkeeping lies among the allocations that it tracks."""
+        return 0
+
 
 class MemrayWindow:
     """An open Tracker, and the capture that it writes."""

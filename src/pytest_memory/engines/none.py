@@ -33,3 +33,7 @@ class NoEngine:
     def notes(self) -> tuple[str, ...]:
         """There is nothing to add."""
         return ()
+
+    def held_bytes(self) -> int:
+        """Nothing of its own lives in this process."""
+        return 0

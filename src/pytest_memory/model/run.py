@@ -58,10 +58,12 @@ class Run:
         environment: How it was measured.
         records: One per attempt, in the order in which the attempts ended.
         measuring_seconds: Time spent opening, closing and reading windows, over all processes.
+        engine_bytes: Resident memory of the engine's own tables, over all processes; rss figures contain it.
         notes: Sentences for the reader on what was not measured, and why.
     """
 
     environment: Environment
     records: tuple[TestRecord, ...]
     measuring_seconds: float = 0.0
+    engine_bytes: int = 0
     notes: tuple[str, ...] = ()

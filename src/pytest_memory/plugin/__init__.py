@@ -67,9 +67,11 @@ def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
         engine, choice = choose_engine(settings.engine)
     except EngineUnavailable as error:
         raise EngineUnavailable(f"{settings.engine_reason}: {error.problem}", error.advice) from error
-    granularities = engine.capabilities.granularities
-    if settings.granularity not in granularities:
-        settings = replace(settings, granularity=granularities[0])
+    can = engine.capabilities
+    if settings.granularity not in can.granularities:
+        settings = replace(settings, granularity=can.granularities[0])
+    if settings.detail not in can.details:  # whoever cannot sample gives every site
+        settings = replace(settings, detail=can.details[-1])
     reader, resident_note = resident_reader(settings.resident)
     session = MemorySession(
         settings,

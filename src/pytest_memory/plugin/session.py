@@ -37,6 +37,7 @@ class MemorySession:
         observers: Told of each phase; to be added to before the first test runs.
         notes: Sentences for the reader on what was not measured, and why.
         measuring_seconds: Time spent measuring in workers that have ended.
+        engine_bytes: Resident memory of their engines' own tables.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class MemorySession:
         self.showcase = Showcase(settings.showcase)
         self.notes: list[str] = []
         self.measuring_seconds = 0.0
+        self.engine_bytes = 0
         self.rootpath = rootpath
         self.phases = (
             PhaseHooks(settings, meter, self.observers, self.showcase, junit=junit, travels=travels)
@@ -78,6 +80,7 @@ class MemorySession:
             "engine": self.choice.name,
             "refused": [list(pair) for pair in self.choice.refused],
             "measuring_seconds": self.total_measuring_seconds(),
+            "engine_bytes": self.total_engine_bytes(),
             "notes": self.all_notes(),
             "sites": encode_showcase(self.showcase.sites()),
         }
@@ -88,6 +91,7 @@ class MemorySession:
 
         self.choice = EngineChoice(handed["engine"], tuple((name, reason) for name, reason in handed["refused"]))
         self.measuring_seconds += handed["measuring_seconds"]
+        self.engine_bytes += handed["engine_bytes"]
         for sentence in handed["notes"]:
             self.note(sentence)
         self.collector.add_whole_sites(worker, decode_showcase(handed["sites"]))
@@ -95,6 +99,10 @@ class MemorySession:
     def total_measuring_seconds(self) -> float:
         """Time spent measuring, in all processes."""
         return self.measuring_seconds + (self.meter.measuring_seconds if self.meter is not None else 0.0)
+
+    def total_engine_bytes(self) -> int:
+        """Resident memory of the engines' own tables, in all processes."""
+        return self.engine_bytes + (self.meter.engine.held_bytes() if self.meter is not None else 0)
 
     def all_notes(self) -> list[str]:
         """The notes of this session and of its engine, each once."""
@@ -108,6 +116,7 @@ class MemorySession:
             environment=self.environment(),
             records=self.collector.records(),
             measuring_seconds=self.total_measuring_seconds(),
+            engine_bytes=self.total_engine_bytes(),
             notes=tuple(self.all_notes()),
         )
 

@@ -68,7 +68,8 @@ class TerminalReport:
 
     def _layout(self, width: int) -> Layout:
         settings = self._session.settings
-        return Layout(width, settings.top, settings.verbosity, self._roots())
+        sampled = settings.detail == "sampled"
+        return Layout(width, settings.top, settings.verbosity, self._roots(), sampled)
 
     def _roots(self) -> tuple[str, ...]:
         root = self._config.rootpath
@@ -81,7 +82,7 @@ def write_line(terminalreporter: Any, line: Line) -> None:
     for span in line:
         markup = {_MARKUP.get(span.style, span.style): True} if span.style else {}
         terminalreporter.write(span.text, **markup)
-    terminalreporter.write_line("")
+    terminalreporter.line("")
 
 
 _MARKUP = {"dim": "light"}

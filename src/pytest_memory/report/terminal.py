@@ -16,6 +16,7 @@ _GAP = "  "
 _SITES_SHOWN = 3
 _TESTS_WITH_SITES = 3
 _NOTABLE_PHASE = 64 * 1024
+_SAMPLED_PEAK = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Layout:
         top: How many tests; 0 is all.
         verbosity: pytest's: below 0 shorter, 1 longer, 2 everything.
         roots: Folders of the project under test, whose frames are shown first.
+        sampled: The sites are estimates.
     """
 
     width: int
     top: int
     verbosity: int = 0
     roots: tuple[str, ...] = ()
+    sampled: bool = False
 
     @property
     def tests(self) -> int | None:
@@ -79,8 +82,9 @@ def rank(records: Iterable[TestRecord]) -> list[TestRecord]:
 
 
 def _weight(record: TestRecord) -> tuple[int, int]:
-    peaks = [usage.heap.peak or 0 for usage in record.phases.values() if usage.heap is not None]
-    return max(peaks, default=0), record.growth or 0
+    call = _peak(record.phases.get("call"))
+    others = [_peak(usage) for phase, usage in record.phases.items() if phase != "call"]
+    return max(call, *(peak for peak in others if peak >= _NOTABLE_PHASE), 0), record.growth or 0
 
 
 def _headline(run: Run) -> list[str]:
@@ -90,7 +94,8 @@ def _headline(run: Run) -> list[str]:
         counted = "Python objects" if environment.granularity == "python" else "malloc and mmap"
         parts.append(f"counting {counted}")
         parts.append({"counters": "no sites", "sampled": "sampled sites", "stacks": "every site"}[environment.detail])
-    parts.append(f"rss {environment.resident}")
+    own = f" (the engine's tables: {_mebibytes(run.engine_bytes)})" if run.engine_bytes >= MIB else ""
+    parts.append(f"rss {environment.resident}{own}")
     tests = len({(record.worker, record.nodeid) for record in run.records if record.phases})
     parts.append(f"{format_count(tests)} test{'' if tests == 1 else 's'}")
     total = sum(record.seconds for record in run.records)
@@ -130,7 +135,13 @@ def _table(records: Sequence[TestRecord], layout: Layout) -> Iterator[Line]:
             Span(cells[0] if cells else "", "cyan"),
             _GAP.join(["", *cells[1:], name if whole else shorten_left(name, room)]),
         )
-        yield from _details(record, layout, sites=_within(position, layout.tests_with_sites), indent=widths[columns[0]])
+        with_sites = _within(position, layout.tests_with_sites) and _can_be_attributed(record, layout)
+        yield from _details(record, layout, sites=with_sites, indent=widths[columns[0]])
+
+
+def _can_be_attributed(record: TestRecord, layout: Layout) -> bool:
+    """Whether the sites say something: a sample of a peak this small is one or two allocations."""
+    return not layout.sampled or layout.verbosity >= 2 or _peak(record.phases.get("call")) >= _SAMPLED_PEAK
 
 
 def _within(position: int, count: int | None) -> bool:
@@ -160,7 +171,7 @@ def _details(record: TestRecord, layout: Layout, *, sites: bool, indent: int) ->
             yield line(margin, Span(f"{phase} peaked at {human_bytes(peak)}", "yellow"))
     if sites:
         shown = record.sites if layout.verbosity >= 2 else _merge(record.sites, layout.roots)[:_SITES_SHOWN]
-        width = max((len(human_bytes(site.bytes)) for site in shown), default=0)
+        width = max((len(_site_size(site, layout)) for site in shown), default=0)
         for site in shown:
             yield _site_line(site, layout, margin, width)
 
@@ -182,9 +193,13 @@ def _merge(sites: Sequence[AllocationSite], roots: tuple[str, ...]) -> list[Allo
 def _site_line(site: AllocationSite, layout: Layout, margin: str, width: int) -> Line:
     frame = own_frame(site.frames, layout.roots)
     function, where = describe_frame(frame, layout.roots) if frame is not None else ("<unknown>", "")
-    size = human_bytes(site.bytes).rjust(width)
+    size = _site_size(site, layout).rjust(width)
     room = layout.width - len(margin) - len(size) - len(function) - 2 * len(_GAP)
     return line(margin, Span(size, "dim"), f"{_GAP}{function}{_GAP}", Span(shorten_left(where, max(room, 16)), "dim"))
+
+
+def _site_size(site: AllocationSite, layout: Layout) -> str:
+    return f"~{human_bytes(site.bytes)}" if layout.sampled else human_bytes(site.bytes)
 
 
 def _peak(usage: PhaseUsage | None) -> int:

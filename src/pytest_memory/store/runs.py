@@ -92,6 +92,7 @@ def run_to_json(run: Run) -> dict[str, Json]:
         "version": VERSION,
         "environment": _environment_to_json(run.environment),
         "measuring_seconds": run.measuring_seconds,
+        "engine_bytes": run.engine_bytes,
         "notes": list(run.notes),
         "tests": [
             {"nodeid": nodeid, "worker": worker, "attempts": attempts} for (nodeid, worker), attempts in tests.items()
@@ -214,6 +215,7 @@ def _run(fields: Fields) -> Run:
         environment=_environment(fields.fields("environment")),
         records=tuple(record for _, record in attempts),
         measuring_seconds=fields.number("measuring_seconds", 0.0),
+        engine_bytes=fields.optional_integer("engine_bytes") or 0,
         notes=tuple(fields.texts("notes")),
     )
 

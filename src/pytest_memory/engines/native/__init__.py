@@ -21,7 +21,6 @@ from pytest_memory.engines.native.core import Core, Counters, SiteNumbers
 from pytest_memory.engines.native.sites import SiteReader
 from pytest_memory.errors import EngineUnavailable, WindowRefused
 from pytest_memory.model import HeapUsage
-from pytest_memory.units import format_size
 
 SAMPLED_SITES = 50
 """How many call stacks a window in ``sampled`` detail returns, the largest first."""
@@ -85,15 +84,15 @@ class NativeEngine:
         """Nothing to do: a window that counts Python objects hooks their allocators when it opens."""
 
     def notes(self) -> tuple[str, ...]:
-        """What was not seen, and what the engine holds itself."""
-        held = (
-            f"the native engine's own tables hold {format_size(self._core.held())} of resident memory, "
-            "which rss figures contain and heap figures do not"
-        )
+        """Libraries whose own allocators were not seen."""
         unseen = bypassing(self._core.libraries())
         if not unseen:
-            return (held,)
-        return (f"not seen by the native engine: {', '.join(unseen)}, with allocators of their own", held)
+            return ()
+        return (f"not seen by the native engine: {', '.join(unseen)}, with allocators of their own",)
+
+    def held_bytes(self) -> int:
+        """Resident memory of the shadow table and the site tables."""
+        return self._core.held()
 
 
 def _load() -> Core:

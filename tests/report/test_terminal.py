@@ -1,0 +1,162 @@
+"""The memory section, rendered from hand-built runs."""
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_memory.model import (
+    AllocationSite,
+    EngineChoice,
+    Environment,
+    HeapUsage,
+    Limit,
+    PhaseUsage,
+    ResidentUsage,
+    Run,
+    StackFrame,
+    TestRecord,
+    Verdict,
+)
+from pytest_memory.report.lines import plain, shorten_left
+from pytest_memory.report.terminal import Layout, rank, summary_lines
+
+MIB = 1024**2
+ENVIRONMENT = Environment(
+    engine=EngineChoice("native"),
+    granularity="python",
+    detail="stacks",
+    resident="exact",
+    python="3.12.1",
+    implementation="CPython",
+    platform="linux-x86_64",
+    commit=None,
+    version="0.1.0",
+    started="2026-01-01T00:00:00+00:00",
+)
+
+
+def phase(peak, *, start=100 * MIB, end=100 * MIB, seconds=0.5):
+    return PhaseUsage(
+        seconds, heap=HeapUsage(peak, peak * 3, 33929, 0), resident=ResidentUsage(start, end, start + peak)
+    )
+
+
+def record(name, peak, *, setup=100, worker=None, sites=(), **more):
+    return TestRecord(
+        f"tests/unit/test_parsing.py::TestParser::{name}",
+        "passed",
+        worker=worker,
+        phases={"setup": phase(setup), "call": phase(peak, **more), "teardown": phase(50)},
+        sites=sites,
+    )
+
+
+def site(size, *frames):
+    return AllocationSite(size, 1, tuple(StackFrame(*frame) for frame in frames))
+
+
+SITES = (
+    site(
+        8 * MIB, ("loads", "/usr/lib/python3.12/json/__init__.py", 346), ("parse", "/home/me/project/src/parse.py", 47)
+    ),
+    site(3 * MIB, ("parse", "/home/me/project/src/parse.py", 47)),
+    site(1 * MIB, ("build", "/home/me/project/.venv/lib/python3.12/site-packages/numpy/core.py", 1)),
+)
+RECORDS = (
+    record("test_small", 4000),
+    record("test_big", 12 * MIB, sites=SITES, end=103 * MIB),
+    record("test_fixture", 2 * MIB, setup=50 * MIB),
+)
+RUN = Run(ENVIRONMENT, RECORDS, measuring_seconds=0.0123)
+
+
+def render(run=RUN, width=80, **layout):
+    lines = summary_lines(run, Layout(width, top=10, roots=("/home/me/project",), **layout))
+    return "\n".join(plain(line).rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_looks(width, snapshot):
+    """The section at the widths of a small and of a large terminal."""
+    assert render(width=width) == snapshot
+
+
+@pytest.mark.parametrize("verbosity", [-1, 1, 2])
+def test_verbosity(verbosity, snapshot):
+    """-q shortens, -v shows whole names and all sites, -vv shows everything."""
+    assert render(verbosity=verbosity) == snapshot
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width):
+    """Node ids and paths are cut at their beginning, sentences are wrapped."""
+    run = replace(RUN, notes=("a sentence " * 40,), records=(record("test_" + "x" * 300, 5 * MIB, sites=SITES),))
+    assert max(len(line) for line in render(run, width).splitlines()) <= max(width, 66)
+
+
+def test_unmeasured_is_a_dash_and_an_empty_column_goes():
+    """What was not measured is never a zero; a column with nothing in it is left out."""
+    half = TestRecord("a.py::test", "passed", phases={"call": PhaseUsage(1.0, heap=HeapUsage(peak=5 * MIB))})
+    none = TestRecord("b.py::test", "passed", phases={"call": PhaseUsage(1.0)})
+    text = render(replace(RUN, records=(half, none)))
+    assert "rss peak" not in text
+    assert "5 MiB  a.py::test" in text
+    assert "—  b.py::test" in text
+
+
+def test_rank_counts_fixtures():
+    """A test whose fixture takes the most stands first."""
+    assert [record.nodeid.rpartition("::")[2] for record in rank(RECORDS)] == ["test_fixture", "test_big", "test_small"]
+
+
+def test_own_frame_first_and_merged():
+    """Sites are shown at the reader's own frame, and those that differ only further in are one line."""
+    text = render()
+    assert "11 MiB  parse  src/parse.py:47" in text
+    assert "json" not in text
+
+
+def test_samples_are_marked_and_not_shown_of_small_peaks():
+    """A sampled size carries ~; a sample of a small peak says nothing and is left out."""
+    small = record("test_small", 100_000, sites=(site(70_000, ("f", "/home/me/project/a.py", 1)),))
+    text = render(replace(RUN, records=(*RECORDS, small)), sampled=True)
+    assert "~11 MiB  parse" in text
+    assert "a.py:1" not in text
+
+
+def test_what_a_reader_must_know():
+    """Refused engines, limits not judged and phases without numbers are told, each once with a count."""
+    verdict = Verdict(Limit("rss", 1), "not judged", reason="resident memory was not read")
+    run = replace(
+        RUN,
+        environment=replace(ENVIRONMENT, engine=EngineChoice("memray", (("native", "it was not built"),))),
+        records=(
+            replace(RECORDS[0], verdicts=(verdict,)),
+            replace(RECORDS[1], verdicts=(verdict,)),
+            TestRecord("c.py::test", "passed", phases={"call": PhaseUsage(1.0, unmeasured="hooks were replaced")}),
+        ),
+        notes=("seen by nobody: polars",),
+    )
+    text = render(run, width=200)
+    assert "the native engine was not used: it was not built" in text
+    assert "2 limits not judged: resident memory was not read" in text
+    assert "1 phase without heap numbers: hooks were replaced" in text
+    assert "seen by nobody: polars" in text
+
+
+def test_the_engines_own_memory_is_told():
+    """rss figures contain the engine's tables, so their size stands beside them."""
+    assert "rss exact (the engine's tables: 15.0 MiB)" in render(replace(RUN, engine_bytes=15 * MIB), width=200)
+
+
+def test_nothing_measured():
+    """A run without a measurement has a headline and no table."""
+    assert "test" not in render(replace(RUN, records=()), width=200).partition("0 tests")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "short"), [("abcdef", 6, "abcdef"), ("abcdef", 4, "…def"), ("abcdef", 1, "f")]
+)
+def test_shorten_left(text, width, short):
+    """The end of a node id or of a path says most."""
+    assert shorten_left(text, width) == short
