@@ -92,7 +92,7 @@ def render_text(table: Table, *, width: int | None = None, colour: bool = False)
     headers = [[""] * (depth - len(header)) + header for header in headers]
     body = [[row[position] for position in positions] for row in (*table.rows, *table.totals)]
     texts = zip(*([cell.text for cell in row] for row in body), strict=True) if body else [()] * len(columns)
-    widths = [max(map(text_width, (*header, *column))) for header, column in zip(headers, texts, strict=True)]
+    widths = [_width((*header, *column)) for header, column in zip(headers, texts, strict=True)]
     if width is not None:
         widths[0] = min(widths[0], max(_NARROWEST_NAME, width - sum(widths[1:]) - _gaps(columns)))
     painter = _Painter(columns, widths, colour)
@@ -108,6 +108,10 @@ def render_text(table: Table, *, width: int | None = None, colour: bool = False)
 def text_width(text: str) -> int:
     """Columns of a terminal that a text takes."""
     return len(text) if text.isascii() else _wide_width(text)
+
+
+def _width(texts: Sequence[str]) -> int:
+    return max(map(len if "".join(texts).isascii() else text_width, texts))
 
 
 @lru_cache(maxsize=65536)
@@ -145,9 +149,7 @@ class _Painter:
         lines = []
         for row in rows:
             name = row[0]
-            if name.text.isascii() and len(name.text) <= self._name_width and not self._colour:
-                lines.append(self._template.format(*[cell.text for cell in row]).rstrip())  # numbers are never wide
-            elif text_width(name.text) <= self._name_width:
+            if text_width(name.text) <= self._name_width:
                 lines.append(self.line(row))
             else:
                 first, *others = _fold(name.text, self._name_width)
@@ -155,6 +157,9 @@ class _Painter:
         return lines
 
     def line(self, row: Sequence[Cell]) -> str:
+        texts = [cell.text for cell in row]
+        if not self._colour and "".join(texts).isascii():
+            return self._template.format(*texts).rstrip()
         parts = []
         for (gap, width, side), (text, _, tone) in zip(self._frame, row, strict=True):
             blank, painted = " " * (width - text_width(text)), self.paint(text, tone)
