@@ -33,11 +33,13 @@ class Evidence:
             ``notches`` (only medians and quartiles were), or ``none`` (too few values for either).
         p: How likely so large a difference is if there is none; ``None`` where no test was made.
         real: Whether the difference is real; ``None`` where that cannot be said.
+        counts: Number of values on each side.
     """
 
     method: Method
     p: float | None
     real: bool | None
+    counts: tuple[int, int]
 
 
 def weigh(base: Sequence[float], head: Sequence[float], *, alpha: float = 0.05, repeatable: bool = False) -> Evidence:
@@ -50,14 +52,15 @@ def weigh(base: Sequence[float], head: Sequence[float], *, alpha: float = 0.05, 
         repeatable: What was measured depends on nothing but the program (bytes and counts of a heap), so that series
             which are constant need no test.
     """
+    counts = len(base), len(head)
     if not base or not head:
-        return Evidence("none", None, None)
+        return Evidence("none", None, None, counts)
     if repeatable and min(base) == max(base) and min(head) == max(head):
-        return Evidence("exact", None, base[0] != head[0])
-    if _smallest_p(len(base), len(head)) >= alpha:
-        return Evidence("none", None, None)
+        return Evidence("exact", None, base[0] != head[0], counts)
+    if _smallest_p(*counts) >= alpha:
+        return Evidence("none", None, None, counts)
     p = mann_whitney(base, head)
-    return Evidence("mann-whitney", p, p < alpha)
+    return Evidence("mann-whitney", p, p < alpha, counts)
 
 
 def weigh_summaries(base: Summary, head: Summary, *, alpha: float = 0.05) -> Evidence:
@@ -65,11 +68,12 @@ def weigh_summaries(base: Summary, head: Summary, *, alpha: float = 0.05) -> Evi
 
     McGill, Tukey and Larsen, "Variations of Box Plots", The American Statistician 32 (1978), p. 12–16.
     """
+    counts = base.count, head.count
     error = math.hypot(base.median_error, head.median_error) if base.count and head.count else 0.0
-    if min(base.count, head.count) < _SMALLEST_SUMMARY or error == 0:
-        return Evidence("none", None, None)
+    if min(counts) < _SMALLEST_SUMMARY or error == 0:
+        return Evidence("none", None, None, counts)
     p = math.erfc(abs(head.median - base.median) / error / math.sqrt(2))
-    return Evidence("notches", p, p < alpha)
+    return Evidence("notches", p, p < alpha, counts)
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:

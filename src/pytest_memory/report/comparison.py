@@ -181,7 +181,7 @@ def _statistics_cells(row: _Row) -> list[Cell]:
     evidence = row.evidence
     if evidence is None:
         return [*(_interval_cell(one) for one in row.measured), *[Cell("")] * 4]
-    counts = "+".join(str(one.rounds) for one in row.measured if one is not None)
+    counts = "+".join(map(str, evidence.counts))
     p = "" if evidence.p is None else f"{evidence.p:.3f}"
     return [
         *(_interval_cell(one) for one in row.measured),

@@ -82,7 +82,7 @@ class Measured:
             return weigh(self.values, head.values, alpha=alpha, repeatable=metric in _REPEATABLE)
         mine, other = self._summary, head._summary
         if mine is None or other is None:
-            return Evidence("none", None, None)
+            return Evidence("none", None, None, (self.rounds, head.rounds))
         return weigh_summaries(mine, other, alpha=alpha)
 
 
