@@ -1,0 +1,308 @@
+"""The recorder, the guard and the growth report in real sessions of pytest."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is exact on Linux only")
+
+MIB = 1024**2
+PLUGINS = ("-p", "pytest_memory.entry", "-p", "xdist.plugin")
+
+
+@pytest.fixture()
+def run(pytester, monkeypatch):
+    """Run pytest, without other plugins than ours and xdist, in a process of its own: it may die.
+
+    Output is read until everybody has closed it, the recorder too, which may speak after pytest's own end.
+    """
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "pytest", *PLUGINS, *arguments]
+        begun = time.monotonic()
+        done = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, timeout=120)
+        print(done.stdout, done.stderr, sep="\n")
+        lines = (done.stdout.splitlines(), done.stderr.splitlines())
+        return pytest.RunResult(done.returncode, *lines, time.monotonic() - begun)
+
+    return run
+
+
+def test_memlog_writes_the_seeds_log(pytester, run):
+    """--memlog makes memlog.json with rss, time and name, and says where it is and how high memory went."""
+    pytester.makepyfile("import time\ndef test_one(): time.sleep(0.15)")
+    result = run("--memlog", "--memlog-interval=0.01")
+    result.assert_outcomes(passed=1)
+    entries = json.loads((pytester.path / "memlog.json").read_text())
+    assert all(set(entry) == {"rss", "time", "name"} for entry in entries)
+    assert "test_memlog_writes_the_seeds_log.py::test_one" in {entry["name"] for entry in entries}
+    result.stdout.fnmatch_lines(["memory log: * samples in memlog.json", "*highest sample * MiB*"])
+
+
+def test_ini_keys_and_another_path(pytester, run):
+    """Every flag has its ini key."""
+    pytester.makeini("[pytest]\nmemlog = true\nmemlog_path = other.json\nmemlog_interval = 0.02\nmemlog_warmup = 0.2\n")
+    pytester.makepyfile("def test_one(): pass")
+    run().assert_outcomes(passed=1)
+    entries = json.loads((pytester.path / "other.json").read_text())
+    assert len(entries) >= 5  # the warm-up alone is ten intervals
+    assert not (pytester.path / "memlog.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--memlog-interval=0"], "--memlog-interval: '0' is not a number of seconds above zero"),
+        (["--memlog-interval=-1"], "'-1' is not"),
+        (["--memlog-interval=nan"], "'nan' is not"),
+        (["--memlog-interval="], "'' is not"),
+        (["--memlog-interval=fast"], "'fast' is not"),
+        (["--memlog-warmup=-0.5"], "--memlog-warmup: '-0.5' is not a number of seconds zero or more"),
+        (["--memlog-path=."], "--memlog-path: '.' is a directory; write 'memlog.json'"),
+        (["--memlog-path="], "--memlog-path: the path '' is empty"),
+        (["--memlog-path=nowhere/log.json"], "there is no directory"),
+        (["--memory-growth=5 BANANA"], "unknown unit 'BANANA'"),
+        (["--memory-growth", "folder"], "write --memory-growth=10MB folder"),
+        (["--memory-guard=big"], "invalid --memory-guard 'big'"),
+        (["--memory-guard=0B"], "'0B' leaves no memory at all"),
+        (["--memory-guard=120%"], "'120%' is not a percentage from 1% to 100%"),
+        (["--memory-guard=x%"], "'x%' is not a percentage"),
+        (["--memory-guard=1GB", "--memory-guard-kill=90%"], "'90%' is not a percentage above 100"),
+    ],
+)
+def test_bad_values_are_usage_errors(pytester, arguments, message):
+    """Whatever cannot be used stops the run before the first test, names the value, and says what to write."""
+    pytester.mkdir("folder")
+    pytester.makepyfile("def test_one(): pass")
+    result = pytester.runpytest_inprocess("--memlog", *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{message.replace('[', '[[]')}*"])
+    assert not (pytester.path / "memlog.json").exists()
+
+
+def test_collect_only_leaves_nothing(pytester, run):
+    """No log, no folder, no process under --collect-only."""
+    pytester.makepyfile("def test_one(): pass")
+    run("--memlog", "--collect-only", "-q")
+    assert not (pytester.path / "memlog.json").exists()
+    assert not (pytester.path / ".pytest_cache/d/memory").exists()
+
+
+DEADLY = """
+    import os, signal, time
+    def test_before(): pass
+    def test_deadly():
+        time.sleep(0.1)
+        {how}
+    def test_after(): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL"), ("os._exit(0)", "left with status 0")],
+)
+def test_the_recorder_explains_a_death_and_the_next_run_tells_once(pytester, run, how, words):
+    """The dead run's own output names the test; the next run says it in one line, the one after that does not."""
+    pytester.makepyfile(test_it=DEADLY.format(how=how))
+    result = run("--memlog", "-v")
+    result.stdout.fnmatch_lines([f"*{words}*", "*test_it.py::test_deadly", "*results of this run are incomplete*"])
+    assert (pytester.path / "memlog.json").exists()
+    line = "memory: the last run died: process * in test_it.py::test_deadly (call)*"
+    following = ("--memory", "-k", "before")
+    run(*following).stdout.fnmatch_lines([line])
+    run(*following).stdout.no_fnmatch_line(line)
+
+
+def test_a_breadcrumb_is_left_without_a_recorder(pytester, run):
+    """--memory alone is enough for the next run to know where the last one died; -q says it too."""
+    pytester.makepyfile(test_it=DEADLY.format(how="os.kill(os.getpid(), signal.SIGKILL)"))
+    run("--memory")
+    result = run("--memory", "-q", "-k", "before")
+    result.stdout.fnmatch_lines(["memory: the last run died: process * in test_it.py::test_deadly (call)*"])
+
+
+def test_a_death_while_importing_names_the_module(pytester, run):
+    """A run that dies in its collection dies in a module, and that is named."""
+    pytester.makepyfile(test_it="import os\nos._exit(3)")
+    run("--memlog").stdout.fnmatch_lines(["*left with status 3*while collecting", "*test_it.py"])
+
+
+def test_the_autopsy_command_has_its_exit_codes(pytester, run):
+    """0 when it explained a death, 1 when there is none to explain."""
+    cli = os.path.join(os.path.dirname(sys.executable), "pytest-memory")  # noqa: PTH118, PTH120
+    assert pytester.run(cli, "autopsy").ret == 1
+    pytester.makepyfile(test_it=DEADLY.format(how="os._exit(5)"))
+    run("--memory")
+    result = pytester.run(cli, "autopsy")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*test_it.py::test_deadly"])
+    run("--memory", "-k", "before")
+    result = pytester.run(cli, "autopsy")
+    assert result.ret == 1
+    result.stderr.fnmatch_lines(["*ended in an orderly way; an earlier one died: pytest-memory autopsy *"])
+
+
+def test_growth_is_reported_largest_first(pytester, run):
+    """LEAKED nMB for each test that grew by more, with a word on what pytest keeps itself."""
+    pytester.makepyfile(
+        test_it="""
+        kept = []
+        def test_small(): kept.append(bytearray(b"x") * (24 * 1024**2))
+        def test_large():
+            print("captured")
+            kept.append(bytearray(b"x") * (48 * 1024**2))
+        def test_gone(): bytearray(b"x") * (48 * 1024**2)
+        def test_failed(): assert 0
+        """
+    )
+    result = run("--memory-growth=16MB", "--memory-report=run.json", "-rA")
+    result.stdout.fnmatch_lines(
+        [
+            "LEAKED 48MB in test_it.py::test_large",
+            "LEAKED 24MB in test_it.py::test_small",
+            "pytest itself keeps * of captured output and the reports of 1 failed test,*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("LEAKED * in test_it.py::test_gone")
+    tests = json.loads((pytester.path / "run.json").read_text())["tests"]
+    growth = {test["nodeid"]: test["attempts"][0]["growth"] // MIB for test in tests}
+    assert growth["test_it.py::test_large"] == 48
+
+
+GREEDY = """
+    import pytest
+    def take(room):
+        while True:
+            room.append(bytearray(b"x") * (4 * 1024**2))
+            if len(room) > 200:
+                return
+    def test_greedy():
+        take([])
+    def test_swallows():
+        try:
+            take([])
+        except BaseException:
+            pass
+    def test_modest(): pass
+"""
+
+
+def test_the_guard_fails_the_greedy_and_the_run_goes_on(pytester, run):
+    """A test past the limit fails where it was, also if it swallows the exception, and the next one has room."""
+    pytester.makepyfile(test_it=GREEDY)
+    result = run("--memory-guard=300MB", "--memory-guard-kill=1000%")
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E   *MemoryGuardExceeded: the memory guard stopped this test at *test_it.py:*allows 300 MiB",
+            "*the memory guard stopped this test at *(the test swallowed MemoryGuardExceeded)",
+        ]
+    )
+    result.stdout.fnmatch_lines(["*allocated here:"])
+
+
+def test_the_guard_leaves_other_signal_handlers_alone(pytester, run):
+    """A handler that was there before is called for signals that are not the guard's, and is there again after."""
+    pytester.makeconftest(
+        """
+        import signal
+        from pytest_memory.recorder.guarding import guard_signal
+        heard = []
+        def pytest_load_initial_conftests(): pass
+        signal.signal(guard_signal(), lambda number, frame: heard.append(number))
+        """
+    )
+    pytester.makepyfile(
+        """
+        import os, signal
+        from conftest import heard
+        from pytest_memory.recorder.guarding import guard_signal
+        def test_it():
+            os.kill(os.getpid(), guard_signal())
+            assert heard == [guard_signal()]
+        """
+    )
+    run("--memory-guard=8GB").assert_outcomes(passed=1)
+
+
+def test_under_xdist_a_worker_dies_and_the_run_goes_on(pytester, run):
+    """Workers register with the one recorder: the crashed one is explained, the log names each entry's worker."""
+    pytester.makepyfile(test_it=DEADLY.format(how="os.kill(os.getpid(), signal.SIGKILL)"))
+    result = run("--memlog", "--memlog-interval=0.02", "-n", "2")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["Worker gw? (process *) was killed by SIGKILL while running", "*::test_deadly"])
+    entries = json.loads((pytester.path / "memlog.json").read_text())
+    assert {entry["worker"] for entry in entries} >= {"gw0", "gw1"}
+
+
+def test_under_xdist_the_guard_acts_on_the_worker(pytester, run):
+    """The greedy test fails in its worker; the controller is left alone."""
+    pytester.makepyfile(test_it=GREEDY)
+    result = run("--memory-guard=300MB", "--memory-guard-kill=1000%", "-n", "1")
+    result.assert_outcomes(failed=2, passed=1)
+
+
+def test_a_second_session_writes_beside_the_first(pytester, run):
+    """A session inside another one on the same path keeps its own log, and says so."""
+    pytester.makepyfile(
+        test_inner="def test_inner(): pass",
+        test_outer="""
+        import subprocess, sys
+        def test_outer():
+            command = [sys.executable, "-m", "pytest", "--memlog", "-p", "pytest_memory.entry", "test_inner.py"]
+            output = subprocess.run(command, capture_output=True, text=True).stdout
+            assert "another session writes memlog.json at this moment" in output
+        """,
+    )
+    run("--memlog", "test_outer.py").assert_outcomes(passed=1)
+    assert len(list(pytester.path.glob("memlog*.json"))) == 2
+
+
+def test_a_cache_that_cannot_be_written_moves_the_breadcrumbs(pytester, run, monkeypatch):
+    """A read-only checkout is recorded in the user's cache, and the summary says so."""
+    (pytester.path / ".pytest_cache").write_text("a file where the folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "home"))
+    pytester.makepyfile("def test_one(): pass")
+    result = run("--memlog")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["memory: breadcrumbs are in *home*: pytest's cache cannot be written*"])
+
+
+def test_without_a_cache_provider_the_users_cache_is_used(pytester, run, monkeypatch):
+    """-p no:cacheprovider records all the same."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "home"))
+    pytester.makepyfile("def test_one(): pass")
+    run("--memlog", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+    assert list((pytester.path / "home").rglob("session.journal"))
+
+
+def test_a_fork_that_runs_on_into_pytest_disturbs_nothing(pytester, run):
+    """A child that returns from os.fork() inside a test and goes on as pytest does not end the parent's recording."""
+    pytester.makepyfile(
+        test_it="""
+        import os, time
+        def test_forks():
+            pid = os.fork()
+            if pid:
+                os.waitpid(pid, 0)
+        def test_after(): time.sleep(0.1)
+        """
+    )
+    result = run("--memlog", "--memlog-interval=0.02")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*autopsy*")
+    names = {entry["name"] for entry in json.loads((pytester.path / "memlog.json").read_text())}
+    assert "test_it.py::test_after" in names
+
+
+def test_limits_mean_resident_memory_under_memlog_alone(pytester, run):
+    """As in pytest-memlog, limit_memory binds the resident memory of the process; with --memory it is the heap."""
+    pytester.makepyfile("import pytest\n@pytest.mark.limit_memory('1 MB')\ndef test_one(): pass")
+    run("--memlog").assert_outcomes(failed=1)
+    run("--memlog", "--memory").assert_outcomes(passed=1)
