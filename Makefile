@@ -11,7 +11,7 @@ NATIVE_SOURCES := $(wildcard src/pytest_memory/engines/native/*.[ch])
 INSTALLED := $(VENV)/.installed
 # Options for pytest: make test PYTEST_ARGS='-k limit -x'
 PYTEST_ARGS ?= -n 2
-CODE := src tests benchmarks setup.py
+CODE := src tests benchmarks scripts setup.py
 
 .PHONY: help
 help: ## Show this list
@@ -41,7 +41,7 @@ $(INSTALLED)-%: $(INSTALLED)
 
 .PHONY: demo
 demo: $(INSTALLED)-demo ## Measure networkx's own tests and show the report
-	$(BIN)/python -m pytest --memory -q -p no:cacheprovider --rootdir=$(VENV) --pyargs networkx.classes
+	$(BIN)/python -m pytest --memory -p no:cacheprovider --rootdir=$(VENV) --pyargs networkx.classes
 
 .PHONY: test
 test: $(INSTALLED)-test ## Run the whole suite (PYTEST_ARGS='-k limit')
