@@ -91,6 +91,10 @@ docs: $(INSTALLED)-docs ## Build the documentation into site/
 bench: $(INSTALLED) ## Measure what the plugin costs, against a run without it
 	$(BIN)/python benchmarks/overhead.py
 
+.PHONY: stress
+stress: $(INSTALLED)-test ## Put the C engine under threads, forks, signals and lack of memory
+	$(BIN)/python tests/stress/run.py
+
 .PHONY: clean
 clean: ## Remove the environments and everything that was built
 	rm -rf $(VENV) .venv-* build dist site wheelhouse .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
