@@ -12,6 +12,7 @@ The only module that imports memray. Facts it rests on (memray 1.15 to 1.20):
 from __future__ import annotations
 
 import _thread
+import logging
 import os
 import sys
 import tempfile
@@ -62,14 +63,17 @@ class MemrayEngine:
         if sys.platform == "win32":
             raise EngineUnavailable("memray does not exist for Windows", "use --memory-engine=tracemalloc")
         try:
-            import memray  # noqa: F401
+            import memray
         except ModuleNotFoundError as error:
             if error.name != "memray":
                 raise EngineUnavailable(f"memray cannot be imported: {error}", INSTALL) from error
             raise EngineUnavailable("memray is not installed", INSTALL) from error
         except ImportError as error:
             raise EngineUnavailable(f"memray cannot be imported: {error}", f"reinstall it: {INSTALL}") from error
+        # Its warnings go to file descriptor 2 in the middle of a test, where a capfd fixture would read them.
+        memray.set_log_level(logging.ERROR)  # type: ignore[attr-defined]  # missing from its stubs
         self._version = version("memray")
+        self._native_wanted = False
 
     def open(self, request: WindowRequest) -> MemrayWindow:
         """Start a Tracker.
@@ -77,6 +81,7 @@ class MemrayEngine:
         Raises:
             WindowRefused: Another Tracker is active in this process, or the capture cannot be written.
         """
+        self._native_wanted |= _native(request)
         return MemrayWindow(request)
 
     def stand_aside(self) -> None:
@@ -87,9 +92,14 @@ class MemrayEngine:
 
     def notes(self) -> tuple[str, ...]:
         """What to know of this engine here."""
+        sentences: list[str] = []
         if sys.version_info[:2] == (3, 12) and _version_tuple(self._version) <= (1, 20, 0):
-            return (f"memray {self._version} can crash on Python 3.12 when it stops tracking; a newer one does not",)
-        return ()
+            sentences.append(
+                f"memray {self._version} can crash on Python 3.12 when it stops tracking; a newer one does not"
+            )
+        if self._native_wanted and not _has_symbols():
+            sentences.append("this Python is stripped of its symbols, so memray cannot show native frames")
+        return tuple(sentences)
 
     def held_bytes(self) -> int:
         """Not known: its bookkeeping lies among the allocations that it tracks."""
@@ -325,6 +335,13 @@ def _holder() -> str:
     if "pytest_memray" in sys.modules:
         return "pytest-memray is loaded too"
     return "opened by the code under test or one of its fixtures"
+
+
+def _has_symbols() -> bool:
+    """Whether memray finds the interpreter's own functions on a native stack: it needs them to mix both kinds."""
+    from memray._memray import SymbolicSupport, get_symbolic_support
+
+    return bool(get_symbolic_support() != SymbolicSupport.NONE)
 
 
 def _version_tuple(version: str) -> tuple[int, ...]:
