@@ -78,7 +78,12 @@ environments = st.builds(
     started=texts,
 )
 whole_runs = st.builds(
-    Run, environments, st.lists(records, max_size=5).map(tuple), seconds, st.lists(texts, max_size=2).map(tuple)
+    Run,
+    environments,
+    st.lists(records, max_size=5).map(tuple),
+    measuring_seconds=seconds,
+    engine_bytes=st.integers(0, 2**50),
+    notes=st.lists(texts, max_size=2).map(tuple),
 )
 
 ENVIRONMENT = Environment(
