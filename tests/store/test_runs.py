@@ -114,7 +114,7 @@ RUN = Run(
         ),
     ),
     0.25,
-    ("one test was not measured: busy",),
+    notes=("one test was not measured: busy",),
 )
 
 
