@@ -1,0 +1,195 @@
+"""Beside other tools that watch a process: right numbers, or a reason, and never a silent 0."""
+
+from __future__ import annotations
+
+import faulthandler
+import multiprocessing
+import os
+import sys
+import threading
+import tracemalloc
+
+import pytest
+
+from pytest_memory.engines.base import WindowRequest
+from pytest_memory.errors import WindowRefused
+
+PYTHON = WindowRequest(granularity="python", detail="counters")
+STACKS = WindowRequest(granularity="python", detail="stacks")
+SIZE = 1_000_000
+
+
+def peak(engine, request=PYTHON):
+    window = engine.open(request)
+    block = bytearray(SIZE)
+    usage = window.close().usage
+    del block
+    return usage.peak
+
+
+def right(value):
+    return SIZE < value < SIZE + 2_000
+
+
+def test_tracemalloc_started_before_a_window(engine):
+    """Its own books lie beneath the hooks and do not count."""
+    tracemalloc.start(10)
+    try:
+        assert right(peak(engine))
+        assert right(peak(engine, STACKS))
+        _, seen = tracemalloc.get_traced_memory()
+        assert seen >= SIZE
+    finally:
+        tracemalloc.stop()
+    assert right(peak(engine))
+
+
+def test_tracemalloc_started_and_stopped_inside_a_window(engine):
+    """It stands on top of the hooks, and gives way to them again."""
+    window = engine.open(PYTHON)
+    tracemalloc.start()
+    block = bytearray(SIZE)
+    tracemalloc.stop()
+    assert right(window.close().usage.peak)
+    del block
+
+
+def test_tracemalloc_started_inside_one_window_and_stopped_inside_the_next(engine):
+    """Between the two, it stands on top of hooks that nobody can take out."""
+    window = engine.open(PYTHON)
+    tracemalloc.start()
+    block = bytearray(SIZE)
+    assert right(window.close().usage.peak)
+    assert right(peak(engine))
+    window = engine.open(PYTHON)
+    tracemalloc.stop()
+    another = bytearray(SIZE)
+    assert right(window.close().usage.peak)
+    del block, another
+
+
+def test_tracemalloc_stopped_over_the_hooks_makes_the_reading_void(engine):
+    """Started before the window and stopped inside, it takes the hooks along: not measured, and never 0."""
+    tracemalloc.start()
+    window = engine.open(PYTHON)
+    tracemalloc.stop()
+    block = bytearray(SIZE)
+    reading = window.close()
+    assert (reading.usage, reading.unmeasured) == (None, "another tool replaced the allocation hooks")
+    assert right(peak(engine))
+    del block
+
+
+@pytest.mark.parametrize("install", [sys.setprofile, sys.settrace], ids=["profile", "trace"])
+def test_a_profiler_or_tracer(engine, install):
+    """Stacks are walked without a profile function, so one may be there."""
+    calls = []
+    before = sys.getprofile() if install is sys.setprofile else sys.gettrace()
+    install(lambda *event: calls.append(event[1]))
+    try:
+        value = peak(engine, STACKS)
+    finally:
+        install(before)
+    assert calls
+    assert SIZE < value < SIZE + 20_000
+
+
+def test_gevent_switches_stacks_under_an_open_window(engine):
+    """A greenlet's frames are walked while it runs, and only then."""
+    gevent = pytest.importorskip("gevent")
+
+    def work(size):
+        gevent.sleep(0)
+        block = bytearray(size)
+        gevent.sleep(0)
+        return len(block)
+
+    gevent.joinall([gevent.spawn(work, 10)])
+    window = engine.open(WindowRequest(granularity="malloc", detail="stacks"))
+    jobs = [gevent.spawn(work, SIZE + n) for n in range(5)]
+    gevent.joinall(jobs)
+    reading = window.close()
+    assert sum(site.bytes for site in reading.sites) == reading.usage.peak
+    assert any(site.frames[0].function == "work" and site.bytes > SIZE for site in reading.sites)
+
+
+def test_faulthandler_dumps_inside_a_window(engine, tmp_path):
+    """A dump in the middle of counting disturbs nothing, and is not disturbed."""
+    window = engine.open(STACKS)
+    with open(tmp_path / "dump", "w") as file:  # noqa: PTH123
+        faulthandler.dump_traceback(file)
+    assert window.close().usage.allocations > 0
+    assert "test_coexistence" in (tmp_path / "dump").read_text()
+
+
+def test_a_forked_child_has_no_window_and_may_open_its_own(engine):
+    """What a child allocates is not its parent's."""
+    window = engine.open(PYTHON)
+    child = os.fork()
+    if child == 0:
+        reading = window.close()
+        good = reading.usage is None and "forked" in reading.unmeasured and right(peak(engine))
+        os._exit(0 if good else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert window.close().usage.peak < 50_000
+
+
+def _in_child(queue):
+    from pytest_memory.engines.native import NativeEngine
+
+    queue.put(right(peak(NativeEngine())))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_process_of_multiprocessing_measures_itself(engine, method):
+    """However it was started."""
+    context = multiprocessing.get_context(method)
+    queue = context.SimpleQueue()
+    process = context.Process(target=_in_child, args=(queue,))
+    process.start()
+    assert queue.get()
+    process.join()
+
+
+def test_only_one_thread_at_a_time_is_counted_alone(engine):
+    """A window over another thread alone inside such a window is refused, with the reason."""
+    alone = WindowRequest(granularity="malloc", detail="counters", current_thread_only=True)
+    window = engine.open(alone)
+    refusals = []
+
+    def attempt():
+        try:
+            engine.open(alone).close()
+        except WindowRefused as refusal:
+            refusals.append(str(refusal))
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    window.close()
+    assert refusals == ["another thread is being counted alone"]
+
+
+def test_a_window_that_nobody_closes_ends_with_its_object(engine):
+    """An exception that loses a window does not leave the hooks at work."""
+    window = engine.open(PYTHON)
+    del window
+    assert right(peak(engine))
+
+
+def test_windows_too_deep_inside_each_other_are_refused(engine):
+    """Thirty-two open at once are enough for anybody."""
+    windows = []
+    with pytest.raises(WindowRefused, match="too many windows"):
+        for _ in range(100):
+            windows.append(engine.open(PYTHON))
+    while windows:
+        windows.pop().close()
+    assert right(peak(engine))
+
+
+def test_standing_aside_leaves_the_allocators_as_they_were(engine):
+    """Nobody's timings pay for hooks that count nothing."""
+    engine.stand_aside()
+    engine.stand_by()
+    assert right(peak(engine))
