@@ -74,9 +74,9 @@ for number in range(1000):
 engine = NativeEngine()
 size = ctypes.c_size_t(10_000)
 holds = [library.hold for library in libraries]
-[hold(size) for hold in holds]
+for hold in holds: hold(size)
 window = engine.open(WindowRequest(granularity="malloc", detail="counters"))
-[hold(size) for hold in holds]
+for hold in holds: hold(size)
 print(window.close().usage.peak)
 """
     assert run_python(code) == "10000000"
