@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_BARS = 1_000
 _MOST_BAR_TEXTS = 120
+_ROOM_FOR_TEXT = 0.14
 _MOST_CELL_TEXTS = 600
 _LEAST_RATIO = 1 / 1024
 
@@ -164,6 +165,8 @@ def compare_figure(
         coloraxis={"colorscale": GREEN_TO_RED, "cmid": 0, "cmin": -bound, "cmax": bound, "showscale": False}
     )
     figure.update_xaxes(title=axis, row=facets.rows)
+    if not free_axes:
+        figure.update_xaxes(range=_padded(changes.values()))
     figure.update_yaxes(automargin=True, tickfont={"size": 11})
     dress(
         figure,
@@ -257,6 +260,13 @@ def _compare_subtitle(old: Snapshot, new: Snapshot, count: int, drawn: int) -> s
         text += f" The {drawn:,} largest of {count:,} changes."
     alone = len(old.by_id.keys() ^ new.by_id.keys())
     return f"{text} {alone:,} in only one of the runs are left out." if alone else text
+
+
+def _padded(changes: Collection[float]) -> list[float]:
+    """A range around 0 and all changes, with room for what is written beside the bars."""
+    low, high = min(0.0, *changes), max(0.0, *changes)
+    margin = _ROOM_FOR_TEXT * ((high - low) or 1.0)
+    return [low - margin, high + margin]
 
 
 def _bar_texts(pairs: Sequence[_Pair], unit: str) -> list[str]:

@@ -134,17 +134,21 @@ def dress(figure: Figure, title: str, subtitle: str, **layout: Any) -> None:
 
 
 def log_axis(values: Sequence[float], unit: str) -> dict[str, Any]:
-    """A logarithmic axis for values in seconds, bytes or calls; bytes get ticks at powers of two."""
-    axis: dict[str, Any] = {"type": "log", "exponentformat": "SI"}
-    if unit == "s":
-        return axis | {"ticksuffix": "s", "dtick": 1}
+    """A logarithmic axis for values in seconds, bytes or calls, with ticks that people read: powers of 2 for bytes."""
     positive = [value for value in values if value > 0]
-    if unit != "B" or not positive:
-        return axis
-    low, high = math.floor(math.log2(min(positive))), math.ceil(math.log2(max(positive)))
+    if not unit or not positive:
+        return {"type": "log", "exponentformat": "SI"}
+    base = 2.0 if unit == "B" else 10.0
+    low, high = math.floor(math.log(min(positive), base)), math.ceil(math.log(max(positive), base))
     step = max(1, math.ceil((high - low) / 9))
-    ticks = [2.0**power for power in range(low, high + step, step)]
-    return axis | {"tickvals": ticks, "ticktext": [human_bytes(tick) for tick in ticks]}
+    ticks = [base**power for power in range(low, high + step, step)]
+    texts = [human_bytes(tick) if unit == "B" else _round_time(tick) for tick in ticks]
+    return {"type": "log", "tickvals": ticks, "ticktext": texts}
+
+
+def _round_time(seconds: float) -> str:
+    divisor, unit = next((d, u) for d, u in (*_SCALES["s"], (0.0, "ns")) if seconds >= d * (1 - 1e-9))
+    return f"{seconds / (divisor or 1e-9):g} {unit}"
 
 
 @dataclass(frozen=True, slots=True)
