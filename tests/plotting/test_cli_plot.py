@@ -62,6 +62,7 @@ def test_scaling_options_reach_the_figure(scaling_run, options, capsys):
         (["old.json", "--where", "kind"], 2, "--where 'kind' is not KEY=VALUE"),
         (["old.json", "--metric", "weight"], 2, "weight"),
         (["old.json", "--metric", "peak", "--columns", "time"], 2, "contradict each other"),
+        (["old.json", "--pivot", "kind", "--view", "sweep"], 2, "--pivot does not go with --view sweep"),
         (["old.json", "--metric", "peak"], 1, "needs one numeric dim as x axis, and there is none"),
         (["old.json", "new.json", "-l", "a"], 1, "labels has 1 entries but there are 2 snapshot(s)"),
         (["old.json", "new.json", "--facet", "nope"], 1, "unknown facet 'nope'"),

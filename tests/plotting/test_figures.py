@@ -272,3 +272,27 @@ def test_several_numeric_dims_need_a_choice(tmp_path):
     with pytest.raises(InvalidValue, match=r"there are 2: n, m; choose one with x \(--x\)"):
         plot_scaling(run, metric="peak")
     assert plot_scaling(run, metric="peak", x="m")[1] == 3
+
+
+def test_a_pivot_compares_the_values_of_a_parameter(tmp_path):
+    """Benchmarks of one run that differ in nothing else pair; the values are the labels."""
+    peaks = {"fast": 1_000, "slow": 3_000}
+    run = write(
+        tmp_path / "a.json",
+        (
+            entry(f"t.py::t[{how}-{n}]", n * peak, params={"how": how, "n": n})
+            for how, peak in peaks.items()
+            for n in (1, 2)
+        ),
+    )
+    figure, count = plot_compare(run, metric="peak", pivot="how", sort="relative")
+    assert count == 2
+    assert list(figure.data[0].x) == [200, 200]
+    assert "fast → slow" in figure.layout.title.text
+    assert plot_scatter(run, metric="peak", pivot="param:how")[1] == 2
+    with pytest.raises(InvalidValue, match="unknown pivot 'why'"):
+        plot_compare(run, metric="peak", pivot="why")
+    with pytest.raises(InvalidValue, match="folds a single run, and 2 were given"):
+        plot_compare([run, run], metric="peak", pivot="how")
+    with pytest.raises(InvalidValue, match="pivot 'how' has only the value 'fast'"):
+        plot_compare(run, metric="peak", pivot="how", where=[("how", "fast")])

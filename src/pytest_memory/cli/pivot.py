@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pytest_memory.cli.errors import CommandFailed
 from pytest_memory.cli.streams import remark
 from pytest_memory.store.benchmarks import Benchmark
+from pytest_memory.store.dims import without_token
 from pytest_memory.store.lineup import LabelledRun, Lineup, Selection, line_up_split
 
 
@@ -34,18 +35,6 @@ def pivoted(runs: Sequence[LabelledRun], selection: Selection, dim: str) -> Line
     if len(lineup.labels) > 1 and not _pairs(lineup):
         remark(f"no benchmark differs in {dim} alone, so that nothing can be compared")
     return lineup
-
-
-def without_token(benchmark_id: str, value: str) -> str:
-    """An id without one of the values in its brackets; the id itself if the value is not among them."""
-    head, bracket, rest = benchmark_id.partition("[")
-    if not bracket or not rest.endswith("]"):
-        return benchmark_id
-    tokens = rest[:-1].split("-")
-    if value not in tokens:
-        return benchmark_id
-    tokens.remove(value)
-    return f"{head}[{'-'.join(tokens)}]" if tokens else head
 
 
 def _pairs(lineup: Lineup) -> bool:

@@ -64,6 +64,7 @@ class _Choices:
     clip: float | None
     sort: str
     free_axes: str
+    pivot: str | None
     band: str
     log_x: bool | None
     log_y: bool | None
@@ -87,6 +88,9 @@ def plot(
     sort: Annotated[str, typer.Option(help="compare: absolute or relative (percent).")] = "absolute",
     clip: Annotated[float | None, typer.Option(help="Where the colours end.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="KEY=VALUE: only benchmarks with this dim (repeat).")] = None,
+    pivot: Annotated[
+        str | None, typer.Option(help="compare, scatter: dim of a single run whose values are compared.")
+    ] = None,
     free_axes: Annotated[FreeAxes | None, typer.Option(help="Axes that each panel has for itself.")] = None,
     band: Annotated[
         Band, typer.Option(help="scaling: whiskers from the smallest to the largest round or pass.")
@@ -107,9 +111,11 @@ def plot(
 ) -> None:
     """Render an interactive figure of one or more runs."""
     _require_files(runs)
-    chosen = view or {1: "scaling", 2: "scatter"}.get(len(runs), "sweep")
+    chosen = view or ("compare" if pivot is not None else None) or {1: "scaling", 2: "scatter"}.get(len(runs), "sweep")
     if chosen not in VIEWS:
         raise WrongUsage(f"unknown view {chosen!r}", f"choose from {', '.join(VIEWS)}")
+    if pivot is not None and chosen in ("scaling", "sweep"):
+        raise WrongUsage(f"--pivot does not go with --view {chosen}", "choose compare or scatter")
     if metric is not None and columns is not None and metric != columns:
         raise WrongUsage(f"--metric {metric.value} and --columns {columns.value} contradict each other", "give one")
     name = (metric or columns or MetricName.time).value
@@ -123,6 +129,7 @@ def plot(
         facet=facet,
         clip=clip,
         sort=sort,
+        pivot=pivot,
         free_axes=free_axes.value if free_axes is not None else "",
         band=band.value,
         log_x=log_x if log_x is not None else log_log,
@@ -156,7 +163,7 @@ def _draw(view: str, runs: list[Path], choices: _Choices) -> tuple[Figure, int]:
         return plotting.plot_scaling(runs, axes=axes, **dims, **data)  # type: ignore[arg-type]
     if view == "sweep":
         return plotting.plot_sweep(runs, clip=choices.clip, **data)  # type: ignore[arg-type]
-    panels = {"facet": choices.facet, "clip": choices.clip, "free_axes": choices.free_axes}
+    panels = {"facet": choices.facet, "clip": choices.clip, "free_axes": choices.free_axes, "pivot": choices.pivot}
     if view == "scatter":
         return plotting.plot_scatter(runs, **panels, **data)  # type: ignore[arg-type]
     return plotting.plot_compare(runs, sort=choices.sort, **panels, **data)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_memory.errors import InvalidValue
 from pytest_memory.plotting.page import page_html, write_image, write_page
 from pytest_memory.plotting.pairs import compare_figure, scatter_figure, sweep_figure
-from pytest_memory.plotting.points import Paths, read_points, require_plotly
+from pytest_memory.plotting.points import Paths, pivoted, read_points, require_plotly
 from pytest_memory.plotting.scaling import RUN, Axes, scaling_figure
 from pytest_memory.plotting.timeline import plot_timeline
 from pytest_memory.plotting.timeline_page import timeline_html
@@ -91,6 +91,7 @@ def plot_scatter(
     stat: str | None = None,
     where: Sequence[tuple[str, str]] = (),
     free_axes: str = "",
+    pivot: str | None = None,
 ) -> tuple[Figure, int]:
     """Draw each benchmark's ratio to the first run over its cost there; more than two runs are animated.
 
@@ -103,6 +104,7 @@ def plot_scatter(
         stat: See :func:`plot_scaling`.
         where: See :func:`plot_scaling`.
         free_axes: ``x``, ``y`` or ``both``: which axes each panel has for itself.
+        pivot: A dim of a single run whose values take the place of runs.
 
     Returns:
         The figure and the number of distinct benchmarks.
@@ -114,6 +116,7 @@ def plot_scatter(
     """
     require_plotly()
     measured = read_points(snapshots, metric=metric, stat=stat, labels=labels, where=where)
+    measured = measured if pivot is None else pivoted(measured, pivot)
     return scatter_figure(measured, facet=facet, clip=clip, free_axes=free_axes)
 
 
@@ -128,6 +131,7 @@ def plot_compare(
     stat: str | None = None,
     where: Sequence[tuple[str, str]] = (),
     free_axes: str = "",
+    pivot: str | None = None,
 ) -> tuple[Figure, int]:
     """Draw the change of each benchmark from the first run to the second, the largest growth on top.
 
@@ -143,6 +147,7 @@ def plot_compare(
         stat: See :func:`plot_scaling`.
         where: See :func:`plot_scaling`.
         free_axes: See :func:`plot_scatter`.
+        pivot: See :func:`plot_scatter`.
 
     Returns:
         The figure and the number of benchmarks in common.
@@ -156,6 +161,7 @@ def plot_compare(
     runs = [snapshots] if isinstance(snapshots, (str, os.PathLike)) else list(snapshots)
     named = labels[:2] if labels is not None and len(labels) == len(runs) else labels
     measured = read_points(runs[:2], metric=metric, stat=stat, labels=named, where=where)
+    measured = measured if pivot is None else pivoted(measured, pivot)
     return compare_figure(measured, sort=sort, facet=facet, clip=clip, free_axes=free_axes)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_memory.errors import InvalidValue, ToolUnavailable
 from pytest_memory.store.benchmark_json import Metric, check_stat, resolve_metric, unique_labels, unit_of, value_of
 from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
-from pytest_memory.store.dims import Dim, matches
+from pytest_memory.store.dims import Dim, matches, without_token
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -117,6 +117,30 @@ def read_points(
     if not snapshots:
         raise InvalidValue("no run to plot", "name at least one JSON file")
     return Measured(resolved, unit_of(resolved), snapshots)
+
+
+def pivoted(measured: Measured, dim: str) -> Measured:
+    """See one run as several: the values of a dim become the runs, and benchmarks that differ in nothing else pair.
+
+    Args:
+        measured: One run.
+        dim: A parameter, also as ``param:NAME``.
+
+    Raises:
+        InvalidValue: Several runs, an unknown dim, or fewer than two values of it.
+    """
+    if len(measured.snapshots) != 1:
+        raise InvalidValue(f"a pivot folds a single run, and {len(measured.snapshots)} were given", "give one")
+    (snapshot,) = measured.snapshots
+    name = require_dim(dim.removeprefix("param:"), snapshot.points, "pivot")
+    values: dict[str, list[Point]] = {}
+    for point in snapshot.points:
+        if name in point.dims:
+            value = str(point.dims[name])
+            values.setdefault(value, []).append(replace(point, id=without_token(point.id, value)))
+    if len(values) < 2:
+        raise InvalidValue(f"pivot {name!r} has only the value {next(iter(values))!r}", "two are needed to compare")
+    return replace(measured, snapshots=tuple(Snapshot(value, tuple(points)) for value, points in values.items()))
 
 
 def dims_among(points: Iterable[Point]) -> list[str]:

@@ -52,6 +52,18 @@ def matches(dims: Mapping[str, Dim], conditions: Sequence[tuple[str, str]]) -> b
     return all(name in dims and _equals(dims[name], text) for name, text in conditions)
 
 
+def without_token(benchmark_id: str, value: str) -> str:
+    """An id without one of the values in its brackets; the id itself if the value is not among them."""
+    head, bracket, rest = benchmark_id.partition("[")
+    if not bracket or not rest.endswith("]"):
+        return benchmark_id
+    tokens = rest[:-1].split("-")
+    if value not in tokens:
+        return benchmark_id
+    tokens.remove(value)
+    return f"{head}[{'-'.join(tokens)}]" if tokens else head
+
+
 def _is_dim(value: object) -> bool:
     if isinstance(value, str):
         return not value.startswith(_UNSERIALIZABLE)
