@@ -60,6 +60,26 @@ def test_an_engine_that_is_missing_says_what_asked_for_it(run, monkeypatch):
     result.stderr.fnmatch_lines(["*--native: memray is not installed; pip install 'pytest-memory*"])
 
 
+@pytest.mark.parametrize(
+    ("module", "distribution", "name"),
+    [
+        ("pytest_memray", "pytest-memray", "memray"),
+        ("pytest_memlog", "pytest-memlog", "memlog"),
+        ("pytest_benchmem", "pytest-benchmem", "benchmem"),
+    ],
+)
+def test_a_plugin_that_is_replaced_stops_the_run_unless_blocked(pytester, module, distribution, name):
+    """Both define the same flags: one message says which to uninstall, or how to block either."""
+    pytester.makepyfile(**{module: ""})
+    pytester.syspathinsert()
+    result = pytester.runpytest_inprocess("--memory")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"*pytest-memory replaces {distribution} *uninstall {distribution}, or block one with '-p no:{name}'*"]
+    )
+    pytester.runpytest_inprocess("--memory", "-p", f"no:{name}").assert_outcomes(passed=3)
+
+
 CONFTEST = """
 def pytest_addoption(parser):
     parser.addoption("--native", action="store_true", default=False, help="build natively")

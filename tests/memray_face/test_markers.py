@@ -146,6 +146,27 @@ def test_other_threads_do_not_count_where_so_asked(run, pytester):
     result.stdout.fnmatch_lines(["MEMORY PROBLEMS *::test_all_threads*"])
 
 
+def test_totals_are_counted_where_a_limit_asks_for_them(run, pytester):
+    """The memray engine knows them only in its costlier format, and takes that for this test alone."""
+    pytest.importorskip("memray")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.limit_memory(allocations=100)
+        def test_many_calls():
+            for _ in range(5000): bytearray(1000)
+
+        @pytest.mark.limit_memory(allocated="1 MB")
+        def test_much_in_all():
+            for _ in range(5000): bytearray(1000)
+        """
+    )
+    result = run("--memory-engine=memray")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*limited to 100 allocations but made *", "*1.0MiB allocated in total but *"])
+
+
 def test_a_leak_under_a_strict_xfail_is_an_expected_failure(run, pytester):
     """The limit is judged inside the call, so pytest's own rules for failures apply."""
     pytester.makepyfile(

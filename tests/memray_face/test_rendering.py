@@ -45,6 +45,13 @@ def test_an_unknown_count_is_not_made_up():
     assert "\t 📏 Total allocations: —" in list(memray_report_lines([record(allocations=None)], 5))
 
 
+def test_unknown_sites_are_not_an_empty_list():
+    """tracemalloc cannot say which call stacks held the peak: a dash, not nothing."""
+    lines = list(memray_report_lines([record()], 5))
+    assert "\t 📊 Histogram of allocation sizes: —" in lines
+    assert "\t 🥇 Biggest allocating functions: —" in lines
+
+
 def test_native_frames_do_not_hide_the_function():
     """The biggest functions are the innermost Python ones."""
     lines = list(memray_report_lines([record(sites=[site(1024, NATIVE, PYTHON)])], 5))

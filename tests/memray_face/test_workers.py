@@ -84,18 +84,16 @@ def test_every_marker(run, pytester):
     assert text.count("- memray-max-memory -") == text.count("- memray-leaked-memory -") == 2
 
 
-@pytest.mark.parametrize("flag", [True, False], ids=["flags", "ini"])
-def test_fail_on_increase_and_hiding(run, pytester, flag):
-    """The marks of the last run are shared by all workers; ``--hide-memray-summary`` leaves the report out."""
-    if not flag:
-        pytester.makeini("[pytest]\nmemray = true\nhide_memray_summary = true\nfail_on_increase = true\n")
-    arguments = ["--memray", "--hide-memray-summary", "--fail-on-increase"] if flag else []
+def test_fail_on_increase_and_hiding(run, pytester):
+    """The marks of the last run are shared by all workers, whatever sets the flag; hiding leaves the report out."""
     source = "import pytest\n@pytest.mark.limit_memory('24 MB')\ndef test_it(): block = bytearray({size})\n"
+    flags = ("--memray", "--hide-memray-summary", "--fail-on-increase")
     pytester.makepyfile(test_suite=source.format(size=2_000_000))
-    result = run(*arguments, workers=True)
-    result.assert_outcomes(passed=1)
-    assert "MEMRAY REPORT" not in result.stdout.str()
+    run(*flags, workers=True).assert_outcomes(passed=1)
     pytester.makepyfile(test_suite=source.format(size=4_000_000))
-    result = run(*arguments, workers=True)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*Test previously used 1.9MiB but now uses 3.8MiB*"])
+    by_flags = run(*flags, workers=True)
+    pytester.makeini("[pytest]\nmemray = true\nhide_memray_summary = true\nfail_on_increase = true\n")
+    for result in (by_flags, run(workers=True)):
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["*Test previously used 1.9MiB but now uses 3.8MiB*"])
+        assert "MEMRAY REPORT" not in result.stdout.str()

@@ -129,7 +129,8 @@ def _dumps(read: OptionReader, config: pytest.Config) -> Dumps | None:
     where = read.given("--memray-bin-path")
     if where is None or not where.value:
         return None
-    directory = Path(config.invocation_params.dir, str(where.value)).absolute()
+    base = config.rootpath if where.from_ini else config.invocation_params.dir
+    directory = Path(base, str(where.value)).absolute()
     _check_directory(directory, where)
     return Dumps(directory, _prefix(read))
 

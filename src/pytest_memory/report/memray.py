@@ -12,6 +12,7 @@ TITLE = "MEMRAY REPORT"
 _FUNCTIONS = 5
 _BARS = " ▁▂▃▄▅▆▇█"
 _BINS = 5
+_UNKNOWN = "—"
 
 
 def memray_report_lines(records: Iterable[TestRecord], most_allocations: int) -> Iterator[str]:
@@ -51,8 +52,12 @@ def _test_lines(record: TestRecord) -> Iterator[str]:
     yield ""
     yield f"\t 📦 Total memory allocated: {format_size(record.peak or 0)}"
     yield f"\t 📏 Total allocations: {_allocations(record)}"
-    yield f"\t 📊 Histogram of allocation sizes: |{histogram([site.bytes for site in record.sites])}|"
-    yield "\t 🥇 Biggest allocating functions:"
+    if not record.sites:  # the engine does not know them
+        yield f"\t 📊 Histogram of allocation sizes: {_UNKNOWN}"
+        yield f"\t 🥇 Biggest allocating functions: {_UNKNOWN}"
+    else:
+        yield f"\t 📊 Histogram of allocation sizes: |{histogram([site.bytes for site in record.sites])}|"
+        yield "\t 🥇 Biggest allocating functions:"
     for site in record.sites[:_FUNCTIONS]:
         frame = _python_frame(site)
         if frame is not None:
@@ -67,7 +72,7 @@ def _allocations(record: TestRecord) -> str:
     if heap is not None and heap.allocations is not None:
         return str(heap.allocations)
     live = sum(site.count for site in record.sites)
-    return f"{live} live at the high watermark" if live else "—"
+    return f"{live} live at the high watermark" if live else _UNKNOWN
 
 
 def _python_frame(site: AllocationSite) -> StackFrame | None:
