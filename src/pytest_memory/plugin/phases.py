@@ -36,6 +36,15 @@ class MemoryLimitExceeded(pytest.fail.Exception):  # type: ignore[name-defined, 
         super().__init__(message, pytrace=False)
 
 
+class UnusableMarker(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
+    """A marker of ours that cannot be understood, found too late for a usage error; shown without a traceback."""
+
+    __module__ = "builtins"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, pytrace=False)
+
+
 class PhaseObserver(Protocol):
     """Somebody who follows the session phase by phase, such as the flight recorder."""
 
@@ -204,7 +213,7 @@ class PhaseHooks:
             self._finish(attempt, phase, usage)
         # Only now, when the phase has run: other plugins count on their share of it.
         if attempt.plan.problem and phase != "teardown":
-            raise MemoryLimitExceeded(attempt.plan.problem)
+            raise UnusableMarker(attempt.plan.problem)
         self._raise_broken(attempt, phase)
         return result
 
