@@ -27,7 +27,7 @@ from pathlib import Path
 
 ROUNDS_EACH = 10
 PASSES_EACH = 3
-PEER_LIMIT = 180  # seconds
+PEER_LIMIT = 300  # seconds
 
 
 @dataclass(frozen=True)

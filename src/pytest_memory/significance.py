@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pytest_memory.stats import Summary
 
@@ -22,6 +22,16 @@ Method = Literal["exact", "mann-whitney", "notches", "none"]
 _EXACT_WITHOUT_TIES = 50  # values a side; above, the normal approximation is good to three digits
 _EXACT_WITH_TIES = 10_000  # ways to deal the values to the two sides
 _SMALLEST_SUMMARY = 5  # rounds behind a median whose quartiles mean anything
+
+LARGE_EFFECT = 0.71
+"""How often a value of one series must exceed one of the other for the effect to be called large.
+
+Vargha and Delaney, "A Critique and Improvement of the CL Common Language Effect Size Statistics of McGraw and Wong",
+Journal of Educational and Behavioral Statistics 25 (2000), p. 101–132.
+"""
+
+_LARGE_DISTANCE = math.sqrt(2) * 0.5534  # between medians, in standard deviations: Phi(0.5534) is LARGE_EFFECT
+_DEVIATIONS_PER_IQR = 1.349  # of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class Evidence:
         method: How it was found out: ``exact`` (both repeat exactly), ``mann-whitney`` (values were kept),
             ``notches`` (only medians and quartiles were), or ``none`` (too few values for either).
         p: How likely so large a difference is if there is none; ``None`` where no test was made.
-        real: Whether the difference is real; ``None`` where that cannot be said.
+        real: Whether the difference is real: ``p`` is below alpha, and the effect is as large as was asked for;
+            ``None`` where that cannot be said.
         counts: Number of values on each side.
     """
 
@@ -42,7 +53,27 @@ class Evidence:
     counts: tuple[int, int]
 
 
-def weigh(base: Sequence[float], head: Sequence[float], *, alpha: float = 0.05, repeatable: bool = False) -> Evidence:
+class RankTest(NamedTuple):
+    """Outcome of the rank-sum test.
+
+    Attributes:
+        p: Two-sided probability of ranks so uneven if both series come from one distribution.
+        superiority: How often a value of the first series exceeds one of the second, a tie counting half; the
+            measure A of Vargha and Delaney.
+    """
+
+    p: float
+    superiority: float
+
+
+def weigh(
+    base: Sequence[float],
+    head: Sequence[float],
+    *,
+    alpha: float = 0.05,
+    repeatable: bool = False,
+    least_effect: float = 0.5,
+) -> Evidence:
     """Compare two series of values.
 
     Args:
@@ -51,6 +82,8 @@ def weigh(base: Sequence[float], head: Sequence[float], *, alpha: float = 0.05, 
         alpha: The difference is real if ``p`` is below it.
         repeatable: What was measured depends on nothing but the program (bytes and counts of a heap), so that series
             which are constant need no test.
+        least_effect: How often a value of one series has to exceed one of the other as well. Thousands of rounds of
+            two processes make any difference between the processes significant, whatever the code.
     """
     counts = len(base), len(head)
     if not base or not head:
@@ -59,12 +92,14 @@ def weigh(base: Sequence[float], head: Sequence[float], *, alpha: float = 0.05, 
         return Evidence("exact", None, base[0] != head[0], counts)
     if _smallest_p(*counts) >= alpha:
         return Evidence("none", None, None, counts)
-    p = mann_whitney(base, head)
-    return Evidence("mann-whitney", p, p < alpha, counts)
+    p, superiority = mann_whitney(base, head)
+    return Evidence("mann-whitney", p, p < alpha and max(superiority, 1 - superiority) >= least_effect, counts)
 
 
 def weigh_summaries(base: Summary, head: Summary, *, alpha: float = 0.05) -> Evidence:
     """Compare two series of which only medians and quartiles were kept, by the notches of their box plots.
+
+    A difference that is real is also as large as ``LARGE_EFFECT`` would have it of normal distributions.
 
     McGill, Tukey and Larsen, "Variations of Box Plots", The American Statistician 32 (1978), p. 12–16.
     """
@@ -72,12 +107,14 @@ def weigh_summaries(base: Summary, head: Summary, *, alpha: float = 0.05) -> Evi
     error = math.hypot(base.median_error, head.median_error) if base.count and head.count else 0.0
     if min(counts) < _SMALLEST_SUMMARY or error == 0:
         return Evidence("none", None, None, counts)
-    p = math.erfc(abs(head.median - base.median) / error / math.sqrt(2))
-    return Evidence("notches", p, p < alpha, counts)
+    distance = abs(head.median - base.median)
+    deviation = math.hypot(base.iqr, head.iqr) / math.sqrt(2) / _DEVIATIONS_PER_IQR
+    p = math.erfc(distance / error / math.sqrt(2))
+    return Evidence("notches", p, p < alpha and distance >= _LARGE_DISTANCE * deviation, counts)
 
 
-def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
-    """Two-sided p of the rank-sum test; both series need at least one value.
+def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
+    """Make the rank-sum test; both series need at least one value.
 
     Exact for up to 50 values a side, or, with ties, where there are at most 10,000 ways to deal the values to the
     sides; otherwise the normal approximation with corrections for ties and continuity.
@@ -88,12 +125,16 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
     ordered = sorted(second)
     doubled = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in first)  # 2 U
     sizes = [size for _, size in sorted(Counter([*first, *second]).items())]
-    tied = len(sizes) < len(first) + len(second)
-    if not tied and max(len(first), len(second)) <= _EXACT_WITHOUT_TIES:
-        return _two_sided(_distribution(len(first), len(second)), doubled // 2)
-    if tied and math.comb(len(first) + len(second), len(first)) <= _EXACT_WITH_TIES:
-        return _two_sided(_tied_distribution(len(first), tuple(sizes)), doubled)
-    return _normal_p(doubled / 2, len(first), len(second), sizes)
+    return RankTest(_p(doubled, len(first), len(second), sizes), doubled / (2 * len(first) * len(second)))
+
+
+def _p(doubled: int, first: int, second: int, sizes: Sequence[int]) -> float:
+    tied = len(sizes) < first + second
+    if not tied and max(first, second) <= _EXACT_WITHOUT_TIES:
+        return _two_sided(_distribution(first, second), doubled // 2)
+    if tied and math.comb(first + second, first) <= _EXACT_WITH_TIES:
+        return _two_sided(_tied_distribution(first, tuple(sizes)), doubled)
+    return _normal_p(doubled / 2, first, second, sizes)
 
 
 def _smallest_p(first: int, second: int) -> float:

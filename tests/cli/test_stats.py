@@ -88,25 +88,25 @@ _SERIES = st.lists(st.integers(0, 6), min_size=1, max_size=5)
 @given(_SERIES, _SERIES)
 def test_rank_test_is_exact_for_small_series_with_ties(first, second):
     """The p is that of dealing the values to the sides in every possible way."""
-    assert mann_whitney(first, second) == pytest.approx(_by_enumeration(first, second))
+    assert mann_whitney(first, second).p == pytest.approx(_by_enumeration(first, second))
 
 
 @given(st.permutations(range(9)), st.integers(1, 8))
 def test_rank_test_is_exact_for_small_series_without_ties(values, cut):
     """Without ties a faster formula gives the same."""
-    assert mann_whitney(values[:cut], values[cut:]) == pytest.approx(_by_enumeration(values[:cut], values[cut:]))
+    assert mann_whitney(values[:cut], values[cut:]).p == pytest.approx(_by_enumeration(values[:cut], values[cut:]))
 
 
 def test_rank_test_of_large_series_is_close_to_the_exact_one():
     """Fifty values are tested exactly and fifty-one by the normal approximation; the two agree."""
     low, high = [i * 2 for i in range(51)], [i * 2 + 9 for i in range(51)]
-    assert mann_whitney(low, high) == pytest.approx(mann_whitney(low[:50], high[:50]), rel=0.1)
+    assert mann_whitney(low, high).p == pytest.approx(mann_whitney(low[:50], high[:50]).p, rel=0.1)
 
 
 def test_values_that_are_all_equal_do_not_differ():
     """Nothing can be ranked, so nothing differs, by every formula."""
-    assert mann_whitney([3] * 4, [3] * 4) == 1
-    assert mann_whitney([3] * 60, [3] * 60) == 1
+    assert mann_whitney([3] * 4, [3] * 4) == (1, 0.5)
+    assert mann_whitney([3] * 60, [3] * 60) == (1, 0.5)
 
 
 def test_three_rounds_a_side_can_never_prove_anything():
@@ -143,7 +143,7 @@ def test_bytes_that_vary_are_tested_like_any_noisy_series():
 def test_medians_and_quartiles_are_compared_by_their_notches():
     """Where the rounds were not kept, medians several standard errors apart differ."""
     base = Summary(count=100, median=10.0, iqr=1.0)
-    assert weigh_summaries(base, Summary(100, 10.5, 1.0)).real is True
+    assert weigh_summaries(base, Summary(100, 10.7, 1.0)).real is True
     assert weigh_summaries(base, Summary(100, 10.1, 1.0)).real is False
     assert weigh_summaries(base, Summary(4, 20.0, 1.0)).real is None
     assert weigh_summaries(Summary(9, 1.0, 0.0), Summary(9, 2.0, 0.0)).real is None
@@ -154,6 +154,22 @@ def test_interval_from_quartiles():
     interval = summary_interval(Summary(count=100, median=10.0, iqr=1.35))
     assert interval.high - interval.median == pytest.approx(1.96 * 0.125)
     assert summary_interval(Summary(5, 1.0, 1.0)) is None
+
+
+def test_thousands_of_rounds_do_not_make_a_small_difference_real():
+    """Two processes always differ a little; the values of one must mostly exceed those of the other."""
+    low, high = list(range(1000)), [value + 100 for value in range(1000)]
+    assert mann_whitney(high, low).superiority == pytest.approx(0.595)
+    assert weigh(low, high).real is True
+    assert weigh(low, high, least_effect=0.71).real is False
+    assert weigh(low, [value + 300 for value in low], least_effect=0.71).real is True
+
+
+def test_notches_ask_for_a_large_effect_too():
+    """The same measure, as it is of normal distributions: 0.78 standard deviations."""
+    base = Summary(10_000, 10.0, 1.349)
+    assert weigh_summaries(base, Summary(10_000, 10.75, 1.349)).real is False
+    assert weigh_summaries(base, Summary(10_000, 10.80, 1.349)).real is True
 
 
 def test_nothing_against_something():

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_memory.model.benchmark import SERIES_KEYS, BenchmarkMetric
-from pytest_memory.significance import Evidence, weigh, weigh_summaries
+from pytest_memory.significance import LARGE_EFFECT, Evidence, weigh, weigh_summaries
 from pytest_memory.stats import Interval, Summary, median_interval, summarise, summary_interval
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.benchmarks import Benchmark
@@ -74,12 +74,13 @@ class Measured:
         """What can be said of the difference to a newer measurement of the same benchmark.
 
         Where both labels have several runs, the runs are compared, one value each: rounds of one process tell
-        nothing of what differs between processes.
+        nothing of what differs between processes. Where only rounds can be compared, the effect must be large.
         """
         if len(self.per_run) > 1 and len(head.per_run) > 1 and metric not in _REPEATABLE:
             return weigh(self.per_run, head.per_run, alpha=alpha)
         if self.values and head.values:
-            return weigh(self.values, head.values, alpha=alpha, repeatable=metric in _REPEATABLE)
+            repeatable = metric in _REPEATABLE
+            return weigh(self.values, head.values, alpha=alpha, repeatable=repeatable, least_effect=LARGE_EFFECT)
         mine, other = self._summary, head._summary
         if mine is None or other is None:
             return Evidence("none", None, None, (self.rounds, head.rounds))
