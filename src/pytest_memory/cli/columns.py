@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_memory.cli.errors import CommandFailed, WrongUsage
 from pytest_memory.errors import InvalidValue
 from pytest_memory.report.comparison import SORTS
-from pytest_memory.report.grouped import GROUP_KEYS, Field
+from pytest_memory.report.values import GROUP_KEYS, Field
 from pytest_memory.stats import STATS
 from pytest_memory.store.benchmark_json import METRICS, Metric, resolve_metric
 from pytest_memory.store.dims import RESERVED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,9 @@ from pytest_memory.cli.pivot import pivoted
 from pytest_memory.cli.runs import labelled_runs, require_two
 from pytest_memory.cli.streams import remark
 from pytest_memory.report.comparison import ComparisonView, comparison_rows, comparison_table
-from pytest_memory.report.grouped import GroupedView, diff_tables, grouped_rows, grouped_tables
+from pytest_memory.report.diff import diff_tables
+from pytest_memory.report.grouped import grouped_tables
+from pytest_memory.report.values import GroupedView, grouped_rows, without_repetition
 from pytest_memory.store.benchmark_json import resolve_metric
 from pytest_memory.store.lineup import LabelledRun, Selection, line_up
 
@@ -107,7 +109,9 @@ def compare(
     later = columns is not None or group_by is not None or pivot is not None or diff
     if not later and len(runs) < 2 and "=" not in runs[0]:
         raise WrongUsage("compare needs at least two runs", "give the older one first")
-    request = _Request(labelled_runs(runs, label or ()), parse_where(where or ()), gate, output)
+    request = _Request(
+        labelled_runs(runs, label or ()), parse_where(where or ()), gate, output, not stat and format != "json"
+    )
     if later:
         if metric is not None and columns is not None:
             raise WrongUsage("--metric and --columns are two ways to say the same", "give one of them")
@@ -130,6 +134,7 @@ class _Request:
     where: tuple[tuple[str, str], ...]
     gate: Gate
     output: Output
+    brief: bool  # no statistic was asked for by name, and people read the table
 
 
 def _side_by_side(request: _Request, view: ComparisonView) -> None:
@@ -151,5 +156,7 @@ def _wide(request: _Request, view: GroupedView, pivot: str | None, diff: bool) -
     if "rss" in metrics and not any(lineup.metrics["rss"]):
         remark("rss not recorded in these runs: benchmarks need isolate=True, tests --memory-resident=exact")
     request.output.save_csv(lambda: grouped_rows(lineup, view))
+    if request.brief:
+        view = replace(view, fields=without_repetition(lineup, view.fields))
     request.output.show(diff_tables(lineup, view) if diff else grouped_tables(lineup, view))
     request.gate.judge(lineup)

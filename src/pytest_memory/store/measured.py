@@ -49,12 +49,16 @@ class Measured:
             return self.headline
         if stat in self.stats:
             return self.stats[stat]
-        values = self.values
-        if not values or stat == "iqr":
+        if not self.values or stat == "iqr":
             return None
-        if values.count(values[0]) == len(values):  # bytes that repeat exactly, which is nearly all of them
-            return 0.0 if stat == "stddev" else values[0]
-        return summarise(values, stat)
+        if self.repeats_exactly:  # nearly all bytes do, and there may be a million of them
+            return 0.0 if stat == "stddev" else self.values[0]
+        return summarise(self.values, stat)
+
+    @property
+    def repeats_exactly(self) -> bool:
+        """Whether every pass or round gave the same number."""
+        return len(self.values) > 0 and self.values.count(self.values[0]) == len(self.values)
 
     @property
     def interval(self) -> Interval | None:
