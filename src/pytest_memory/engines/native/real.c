@@ -12,7 +12,7 @@
 struct pm_real pm_real;
 
 struct pm_function pm_functions[PM_FUNCTION_COUNT] = {
-#define PM_ENTRY(name, result, parameters) {.name = #name, .hook = (void *)pm_hook_##name},
+#define PM_ENTRY(name, result, parameters) {#name, (void *)pm_hook_##name, NULL, NULL, NULL},
     PM_FUNCTIONS(PM_ENTRY)
 #undef PM_ENTRY
 };
