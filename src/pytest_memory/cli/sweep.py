@@ -30,7 +30,7 @@ from pytest_memory.sweep.suite import Suite, locate_suite
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_STAGES = {"waiting": 0, "venv": 1, "install": 2, "isolation": 3, "ready": 4, "failed": 4, "running": 4}
+_STAGES = {"waiting": 0, "harness": 0, "venv": 1, "install": 2, "isolation": 3, "ready": 4, "failed": 4, "running": 4}
 _DONE = 5
 
 

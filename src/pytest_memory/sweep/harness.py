@@ -67,7 +67,11 @@ def _local_path(origin: dict[str, Any]) -> Path | None:
 def _build(source: Path, workspace: Path, python: str) -> Path:
     out = workspace / "harness"
     arguments = ["build", str(source), "--out-dir", str(out), "--python", python]
-    run_uv(arguments, environment=foreign_environment(), cwd=workspace)
+    try:
+        run_uv(arguments, environment=foreign_environment(), cwd=workspace)
+    except InstallerFailed as error:
+        advice = "is the interpreter there (--python)? A harness of your own can be given as --pin 'pytest-memory==X'"
+        raise InstallerFailed(f"pytest-memory cannot be built from {str(source)!r}: {error.problem}", advice) from error
     wheels = sorted(out.glob("*.whl"))
     if not wheels:
         raise InstallerFailed(f"building {str(source)!r} gave no wheel")

@@ -22,8 +22,8 @@ Stage = Literal["venv", "install", "isolation"]
 """The steps of making an environment, in their order."""
 
 Progress = Callable[[str, str], None]
-"""Told ``(version, stage)`` as each version enters a stage, ``"ready"`` or ``"failed"`` at its end; called from
-several threads."""
+"""Told ``(version, stage)`` as each version enters a stage: first ``"harness"`` if one is installed, at its end
+``"ready"`` or ``"failed"``; called from several threads."""
 
 _FAR_FUTURE = "9999-01-01"
 _PROBE = (
@@ -142,6 +142,8 @@ def provision(
     interpreter = python or sys.executable
     with tempfile.TemporaryDirectory(prefix=tmp_prefix, ignore_cleanup_errors=True) as made:
         workspace = Path(made).resolve()
+        for version in versions if harness else ():
+            progress(version, "harness")
         ours = harness_requirements(pins, workspace, python=interpreter) if harness else []
         copied = Path(copy_dir).resolve() if copy_dir is not None else None
         plan = _Plan((*ours, *pins), interpreter, copied, import_check, as_of, progress)
