@@ -109,9 +109,8 @@ def compare(
     later = columns is not None or group_by is not None or pivot is not None or diff
     if not later and len(runs) < 2 and "=" not in runs[0]:
         raise WrongUsage("compare needs at least two runs", "give the older one first")
-    request = _Request(
-        labelled_runs(runs, label or ()), parse_where(where or ()), gate, output, not stat and format != "json"
-    )
+    brief = stat is None and not diff and format != "json"
+    request = _Request(labelled_runs(runs, label or ()), parse_where(where or ()), gate, output, brief)
     if later:
         if metric is not None and columns is not None:
             raise WrongUsage("--metric and --columns are two ways to say the same", "give one of them")
