@@ -26,7 +26,7 @@ class Option:
         kind: ``flag`` takes no value, ``value`` one, ``optional`` may take one, ``list`` may be repeated.
         metavar: Placeholder of the value.
         const: What an ``optional`` flag means without its value.
-        engages: Using it makes the plugin load; ``"flag"`` if only the flag does and not the ini key.
+        engages: Its ini key makes the plugin load. The flag always does, so that what was written is checked.
         group: Heading in ``--help``.
         ini: Names of the ini keys, the first in use wins; by default the flag's name with underscores.
         late: A name so general that another plugin may own it: added after all others, and not if it is taken.
@@ -40,7 +40,7 @@ class Option:
     kind: Kind = "value"
     metavar: str | None = None
     const: str | None = None
-    engages: bool | Literal["flag"] = True
+    engages: bool = True
     group: str = "memory"
     ini: tuple[str, ...] = ()
     late: bool = False
@@ -230,28 +230,28 @@ OPTIONS: tuple[Option, ...] = (
         "--benchmark-memory-repeats",
         "memory passes per benchmark (default: 1), or auto to go on until the peak has settled",
         metavar="N",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
     Option(
         "--benchmark-memory-warmup",
         "unmeasured runs between the timings and the first memory pass (default: 0)",
         metavar="N",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
     Option(
         "--benchmark-memory-max-time",
         "seconds after which no further memory pass is begun; implies --benchmark-memory-repeats=auto",
         metavar="SECONDS",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
     Option(
         "--benchmark-memory-columns",
         "memory columns of the table, in order: peak, allocated, allocs, rss (default: peak)",
         metavar="LIST",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
     Option(
@@ -259,14 +259,14 @@ OPTIONS: tuple[Option, ...] = (
         "what each memory column is spread into where there are several passes: min, max, mean, median, stddev "
         "(default: min,mean,max)",
         metavar="LIST",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
     Option(
         "--benchmark-memory-table",
         "combined (default: memory beside the timings) or split (a table of its own)",
         metavar="KIND",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
     Option(
@@ -289,21 +289,21 @@ OPTIONS: tuple[Option, ...] = (
         "--benchmark-memory-compare-strict",
         "having no stored run to compare with fails the gate too",
         kind="flag",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
     Option(
         "--benchmark-memory-profile",
         "keep a memray capture of each measured benchmark in DIR; with a gate only of those that broke it",
         metavar="DIR",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
     Option(
         "--benchmark-memory-profile-native",
         "native frames in those captures",
         kind="flag",
-        engages="flag",
+        engages=False,
         group="benchmark-memory",
     ),
 )
@@ -432,10 +432,8 @@ def option_in_use(config: pytest.Config) -> bool:
     """Whether any flag or ini key of ours asks for the plugin."""
     given = vars(config.option)
     for option in OPTIONS:
-        if not option.engages:
-            continue
         value = given.get(option.dest)
-        if value is None and option.engages != "flag":
+        if value is None and option.engages:
             value = next((found for name in option.ini if (found := config.getini(name)) is not None), None)
         if value:
             return True

@@ -1,0 +1,164 @@
+"""Flags and ini keys: every wrong one is a usage error before the first test, and nothing else happens."""
+
+import json
+
+import pytest
+
+NEVER = "raise SystemExit('a test module was imported')"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--memory-engine=bogus"], "*--memory-engine: unknown value 'bogus'; choose from auto, *"),
+        (["--memory-granularity=fine"], "*--memory-granularity: unknown value 'fine'*"),
+        (["--memory-detail=all"], "*--memory-detail: unknown value 'all'*"),
+        (["--memory-resident=maybe"], "*--memory-resident: unknown value 'maybe'*"),
+        (["--memory-limit-metric=vms"], "*--memory-limit-metric: unknown value 'vms'*"),
+        (["--memory-unmeasured=ignore"], "*--memory-unmeasured: unknown value 'ignore'*"),
+        (["--memory-top=-1"], "*--memory-top: '-1' is not a whole number*"),
+        (["--memory-top=ten"], "*--memory-top: 'ten' is not a whole number*"),
+        (["--memory-limit=5 BANANA"], "*--memory-limit*unknown unit 'BANANA'*"),
+        (["--memory-limit=100 MiBs"], "*--memory-limit*unknown unit 'MiBs'*"),
+        (["--memory-limit=-1MB"], "*--memory-limit*'-1MB'*"),
+        (["--memory-report=run.txt"], "*--memory-report: cannot write 'run.txt'; end it in *.json*"),
+        (["--memory-report=nowhere/run.json"], "*--memory-report: there is no directory *nowhere*"),
+        (["--memory-report=folder.json"], "*--memory-report: *folder.json' is a directory*"),
+    ],
+)
+def test_wrong_flag(pytester, arguments, text):
+    """The message names the flag, repeats the value and says what to write."""
+    pytester.makepyfile(NEVER)
+    pytester.mkdir("folder.json")
+    result = pytester.runpytest_inprocess(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([text])
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("memory_limit", "tests/ = lots", "*ini key memory_limit*'lots'*"),
+        ("memory_report", "run.txt", "*ini key memory_report: cannot write 'run.txt'*"),
+    ],
+)
+def test_wrong_ini_key(pytester, key, value, text):
+    """The message names the ini key."""
+    pytester.makepyfile(NEVER)
+    pytester.makeini(f"[pytest]\n{key} = {value}\n")
+    result = pytester.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([text])
+
+
+def test_the_controller_refuses_before_its_workers_start(pytester):
+    """Under pytest-xdist a wrong flag is told once, and no worker is started."""
+    pytester.makepyfile(NEVER)
+    result = pytester.runpytest_subprocess("-n2", "--memory-engine=bogus")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().count("unknown value 'bogus'") == 1
+
+
+class TestPrecedence:
+    """Flag over ini key over default."""
+
+    @pytest.fixture(autouse=True)
+    def suite(self, pytester):
+        pytester.makepyfile("def test_it(): pass")
+
+    def measured(self, pytester, *arguments):
+        return "engine " in pytester.runpytest_inprocess(*arguments).stdout.str()
+
+    def test_ini_key_counts(self, pytester):
+        """memory = true measures without any flag (pytest-memray ignores its own ini keys)."""
+        pytester.makeini("[pytest]\nmemory = true\n")
+        assert self.measured(pytester)
+
+    def test_no_memory_beats_the_ini_key(self, pytester):
+        """--no-memory is for the one run that should not be measured."""
+        pytester.makeini("[pytest]\nmemory = true\n")
+        assert not self.measured(pytester, "--no-memory")
+
+    def test_ini_false_is_idle(self, pytester):
+        """memory = false asks for nothing."""
+        pytester.makeini("[pytest]\nmemory = false\n")
+        assert not self.measured(pytester)
+
+    def test_flag_beats_the_ini_key(self, pytester):
+        """A value on the command line replaces the one in the file."""
+        pytester.makeini("[pytest]\nmemory_engine = memray\n")
+        result = pytester.runpytest_inprocess("--memory", "--memory-engine=none")
+        result.stdout.fnmatch_lines(["engine none*"])
+
+
+class TestReports:
+    """What is written and printed, and when."""
+
+    def test_a_report_switches_measuring_on(self, pytester):
+        """--memory-report needs no --memory; the file says how it was measured."""
+        pytester.makepyfile("def test_it(): block = b'x' * 3_000_000")
+        result = pytester.runpytest_inprocess("--memory-report=run.json")
+        result.stdout.fnmatch_lines(["memory report written to *run.json"])
+        run = json.loads((pytester.path / "run.json").read_text())
+        assert run["format"] == "pytest-memory-run"
+        assert run["tests"][0]["attempts"][0]["phases"]["call"]["heap"]["peak"] >= 3_000_000
+
+    def test_after_exitfirst_and_interrupt(self, pytester):
+        """Reports are written after -x and after Ctrl-C in the middle; the test that was running is unfinished."""
+        pytester.makepyfile("def test_a(): pass\ndef test_b(): raise KeyboardInterrupt\ndef test_c(): pass")
+        result = pytester.runpytest_subprocess("--memory", "--memory-report=run.json")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        result.stdout.fnmatch_lines(["*= memory =*", "memory report written to *"])
+        run = json.loads((pytester.path / "run.json").read_text())
+        outcomes = {test["nodeid"].partition("::")[2]: test["attempts"][0]["outcome"] for test in run["tests"]}
+        assert outcomes == {"test_a": "passed", "test_b": "unfinished"}
+
+    def test_a_file_that_cannot_be_written_in_the_end(self, pytester):
+        """No result is lost: the tests' outcomes are told, then what could not be written; the run is not green."""
+        pytester.makepyfile("import os\ndef test_it():\n os.rmdir('folder')\n open('folder', 'w').close()")
+        pytester.mkdir("folder")
+        result = pytester.runpytest_inprocess("--memory-report=folder/run.json")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines(["*folder*run.json*"])
+
+    def test_one_report_whatever_the_number_of_workers(self, pytester):
+        """The controller prints one section and writes one file, with each test's worker."""
+        pytester.makepyfile("import pytest\n@pytest.mark.parametrize('i', range(6))\ndef test_it(i): pass")
+        result = pytester.runpytest_subprocess("-n2", "--memory", "--memory-report=run.json")
+        assert result.stdout.str().count("= memory =") == 1
+        run = json.loads((pytester.path / "run.json").read_text())
+        assert len(run["tests"]) == 6
+        assert {test["worker"] for test in run["tests"]} <= {"gw0", "gw1"}
+        assert run["measuring_seconds"] > 0
+
+    def test_collect_only_prints_and_writes_nothing(self, pytester):
+        """There is nothing to tell of tests that did not run."""
+        pytester.makepyfile("def test_it(): pass")
+        result = pytester.runpytest_inprocess("--memory", "--memory-report=run.json", "--collect-only")
+        assert "memory =" not in result.stdout.str()
+        assert not (pytester.path / "run.json").exists()
+
+    def test_junit_properties(self, pytester):
+        """Each test case carries its memory, here and over workers."""
+        pytester.makepyfile("def test_it(): block = b'x' * 3_000_000")
+        for workers in ([], ["-n1"]):
+            pytester.runpytest_subprocess("--memory", "--junitxml=junit.xml", *workers)
+            text = (pytester.path / "junit.xml").read_text()
+            assert 'name="memory.call.heap.peak" value="300' in text
+            assert 'name="memory.setup.resident.start"' in text
+
+
+@pytest.mark.parametrize(
+    ("module", "distribution"),
+    [("pytest_memray", "pytest-memray"), ("pytest_memlog", "pytest-memlog"), ("pytest_benchmem", "pytest-benchmem")],
+)
+def test_a_plugin_that_we_replace(pytester, module, distribution, monkeypatch):
+    """Installed beside us it is one clear usage error; blocked, or without autoload, it is none."""
+    pytester.makepyfile(**{module: "", "test_it": "def test_it(): pass"})
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    result = pytester.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*uninstall {distribution}, or block one with '-p no:*'*"])
+    assert pytester.runpytest_subprocess("-p", f"no:{module.removeprefix('pytest_')}").ret == 0
