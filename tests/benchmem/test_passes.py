@@ -271,3 +271,16 @@ def test_keywords_that_are_no_names_are_handed_over_too():
     seen = []
     run(ScriptedEngine(1), Action(lambda *args, **kwargs: seen.append((args, kwargs)), (1,), {"a b": 2, "class": 3}))
     assert seen == [((1,), {"a b": 2, "class": 3})]
+
+
+@pytest.mark.skipif(choose_engine()[0].name != "native", reason="exact to the byte with the native engine")
+def test_the_depth_of_the_callers_stack_does_not_count():
+    """The interpreter allocates room for frames in chunks: none of them falls into a window by chance."""
+    meter = Meter(choose_engine()[0])
+
+    def measure(depth):
+        if depth:
+            return measure(depth - 1)
+        return measure_passes(meter, Action([0].__mul__, (1000,)), PLAN).samples
+
+    assert len({measure(depth) for depth in range(200)}) == 1

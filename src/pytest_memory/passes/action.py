@@ -127,5 +127,6 @@ def _bound(target: Callable[..., object], args: Sequence[Any], kwargs: Mapping[s
     names = {f"argument_{position}": value for position, value in enumerate(args)}
     named = {f"keyword_{position}": value for position, value in enumerate(kwargs.values())}
     written = [*names, *(f"{key}={value}" for key, value in zip(kwargs, named, strict=True))]
-    call: Call = eval(f"lambda: target({', '.join(written)})", {"target": target, **names, **named})
+    code = compile(f"lambda: target({', '.join(written)})", "<memory pass>", "eval")
+    call: Call = eval(code, {"target": target, **names, **named})
     return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from itertools import repeat
@@ -10,7 +11,7 @@ from pytest_memory.engines.base import HeapReading, WindowRequest
 from pytest_memory.errors import WindowRefused
 from pytest_memory.meter import Meter
 from pytest_memory.model import Measurement, MemoryResult
-from pytest_memory.passes.action import Action, PassPlan
+from pytest_memory.passes.action import Action, Call, PassPlan
 from pytest_memory.passes.isolated import measure_isolated
 from pytest_memory.passes.quiet import quiet_interpreter
 
@@ -66,21 +67,34 @@ def one_pass(meter: Meter, action: Action, plan: PassPlan, observe: Observer = l
         BaseException: Whatever the action raises.
     """
     call, after = action.prepare()
-    request = WindowRequest(granularity=plan.granularity, detail=plan.detail)
     with quiet_interpreter():
-        resident = meter.open_resident() if plan.isolate else None
-        calls = repeat(None, plan.calls)  # made here: inside the window it would count
-        window = meter.open_heap(request)
-        try:
-            for _ in calls:
-                call()
-        finally:
-            reading = window.close()
-            used = resident.close() if resident is not None else None
+        reading, rss = _measured(meter, call, plan)
     if after is not None:
         after()
     observe(reading)
-    return measurement(reading, rss=used.peak if used is not None else None)
+    return measurement(reading, rss)
+
+
+def _measured(meter: Meter, call: Call, plan: PassPlan) -> tuple[HeapReading, int | None]:
+    """Call inside a window; the reading, and the resident peak if the process is its own."""
+    request = WindowRequest(granularity=plan.granularity, detail=plan.detail)
+    resident = meter.open_resident() if plan.isolate else None
+    calls = repeat(None, plan.calls)  # made here: inside the window it would count
+    window = meter.open_heap(request)
+    try:
+        for _ in calls:
+            call()
+    finally:
+        reading = window.close()
+        used = resident.close() if resident is not None else None
+    return reading, used.peak if used is not None else None
+
+
+if sys.version_info >= (3, 11):
+    # The frames of Python functions live in chunks of 16 KiB, each allocated when the one before is full: whether that
+    # happens inside the window would depend on how deep the stack of the caller is. A frame that says it needs more
+    # than such a chunk has starts a larger one, with room for some two hundred frames behind it, before the window.
+    _measured.__code__ = _measured.__code__.replace(co_stacksize=3200)
 
 
 def measurement(reading: HeapReading, rss: int | None = None) -> Measurement:
