@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -126,16 +127,23 @@ def _wait(process: subprocess.Popen, limit: float) -> tuple[int, int, resource.s
 
 
 def write_runs(folder: Path, runs: int, benchmarks: int) -> list[str]:
-    """Files as ``--benchmark-json`` writes them, with ten rounds and three memory passes a benchmark."""
+    """Files as ``--benchmark-json`` writes them, with ten rounds and three memory passes a benchmark.
+
+    They are written by another process: a program started from a large one inherits its high-water mark.
+    """
     folder.mkdir()
-    paths = []
+    context = multiprocessing.get_context("spawn")
     for run in range(runs):
-        noise = random.Random(run)
-        path = folder / f"run{run:02}.json"
-        entries = [benchmark(number, run, noise) for number in range(benchmarks)]
-        path.write_text(json.dumps({"machine_info": {}, "commit_info": {}, "benchmarks": entries, "version": "5.1.0"}))
-        paths.append(str(path))
-    return paths
+        worker = context.Process(target=_write_run, args=(folder / f"run{run:02}.json", run, benchmarks))
+        worker.start()
+        worker.join()
+    return sorted(map(str, folder.glob("*.json")))
+
+
+def _write_run(path: Path, run: int, benchmarks: int) -> None:
+    noise = random.Random(run)
+    entries = [benchmark(number, run, noise) for number in range(benchmarks)]
+    path.write_text(json.dumps({"machine_info": {}, "commit_info": {}, "benchmarks": entries, "version": "5.1.0"}))
 
 
 def benchmark(number: int, run: int, noise: random.Random) -> dict:
