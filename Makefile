@@ -93,9 +93,35 @@ docs: $(INSTALLED)-docs ## Build the documentation into site/
 bench: $(INSTALLED) ## Measure what the plugin costs, against a run without it
 	$(BIN)/python benchmarks/overhead.py
 
+# --- the native engine's own trials ---
+
+NATIVE := src/pytest_memory/engines/native
+# The core without its Python face, and a stand-in for the interpreter.
+CORE_TEST := tests/native/core_test.c $(filter-out $(addprefix $(NATIVE)/,module.c engine.c pyalloc.c frames.c),$(wildcard $(NATIVE)/*.c))
+CORE_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -fno-builtin
+STRESS_ARGS ?= --seconds 2
+
 .PHONY: stress
-stress: $(INSTALLED)-test ## Put the C engine under threads, forks, signals and lack of memory
-	$(BIN)/python tests/stress/run.py
+stress: $(INSTALLED)-test ## Put the C engine under threads, forks, signals, lack of memory (STRESS_ARGS='--rounds 3')
+	$(BIN)/python tests/stress/run.py $(STRESS_ARGS)
+
+.PHONY: sanitize
+sanitize: ## Test the C core under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
+	@mkdir -p build
+	$(CC) $(CORE_FLAGS) -fsanitize=address,undefined -fno-sanitize-recover=undefined $(CORE_TEST) -o build/core-asan -lm -pthread
+	build/core-asan
+	$(CC) $(CORE_FLAGS) -fsanitize=thread $(CORE_TEST) -o build/core-tsan -lm -pthread
+	build/core-tsan
+
+.PHONY: valgrind
+valgrind: ## Test the C core under valgrind's memcheck
+	@mkdir -p build
+	$(CC) $(CORE_FLAGS) $(CORE_TEST) -o build/core-test -lm -pthread
+	valgrind -q --error-exitcode=9 build/core-test
+
+.PHONY: wheels
+wheels: $(INSTALLED)-test ## Build the wheels that this machine can build; never one without the C engine
+	scripts/wheels $(BIN)/python
 
 .PHONY: clean
 clean: ## Remove the environments and everything that was built

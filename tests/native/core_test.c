@@ -1,0 +1,266 @@
+/* The C core without an interpreter: built with AddressSanitizer and UndefinedBehaviorSanitizer (make sanitize), and
+ * run under valgrind (make valgrind). Frames come from a stand-in; everything else is the engine's own code.
+ *
+ * The hooks are called directly, as the import tables would: under a sanitizer nothing may be patched. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../../src/pytest_memory/engines/native/frames.h"
+#include "../../src/pytest_memory/engines/native/hooks.h"
+#include "../../src/pytest_memory/engines/native/intervals.h"
+#include "../../src/pytest_memory/engines/native/patch.h"
+#include "../../src/pytest_memory/engines/native/sites.h"
+#include "../../src/pytest_memory/engines/native/threads.h"
+#include "../../src/pytest_memory/engines/native/windows.h"
+
+static int failures;
+
+#define EXPECT(left, right)                                                                                            \
+    do {                                                                                                               \
+        long long a_ = (long long)(left), b_ = (long long)(right);                                                     \
+        if (a_ != b_) {                                                                                                \
+            failures++;                                                                                                \
+            printf("%s:%d: %s is %lld, not %lld\n", __func__, __LINE__, #left, a_, b_);                                \
+        }                                                                                                              \
+    } while (0)
+
+/* --- the stand-in for the interpreter --- */
+
+static _Thread_local int where; /* the function that a thread pretends to be in */
+static char code_objects[64];
+static size_t pretended_depth = 3;
+
+size_t pm_frames_walk(struct pm_frame *frames, size_t room) {
+    size_t depth = pretended_depth < room ? pretended_depth : room;
+    for (size_t i = 0; i < depth; i++) {
+        int function = (where + (int)i) % 64;
+        frames[i] = (struct pm_frame){&code_objects[function], &code_objects[function], function, (int32_t)(i * 2)};
+    }
+    return depth;
+}
+
+int32_t pm_frames_line(const struct pm_frame *frame) { return frame->first_line + frame->instruction; }
+
+size_t pm_frames_filename(const void *code, char *buffer, size_t room) {
+    return (size_t)snprintf(buffer, room, "file%d.py", (int)((const char *)code - code_objects));
+}
+
+size_t pm_frames_name(const void *code, char *buffer, size_t room) {
+    return (size_t)snprintf(buffer, room, "function%d", (int)((const char *)code - code_objects));
+}
+
+/* --- help --- */
+
+static struct pm_window *open_window(int ledger, bool sites, bool every) {
+    const char *reason;
+    struct pm_request request = {ledger, sites, every, false, 42};
+    struct pm_window *window = pm_window_open(&request, &reason);
+    if (!window) printf("refused: %s\n", reason), failures++;
+    return window;
+}
+
+static int64_t sum_at_peak(struct pm_window *window) {
+    int64_t total = 0;
+    struct pm_site_reading reading;
+    for (uint32_t site = 0; site < pm_sites_known(&pm_ledgers[PM_MALLOC]); site++) {
+        if (pm_sites_read(&pm_ledgers[PM_MALLOC], window, site, &reading)) total += reading.bytes;
+    }
+    return total;
+}
+
+static void close_window(struct pm_window *window, struct pm_reading *reading) {
+    pm_window_close(PM_MALLOC, window, reading);
+    if (window->tallies && window->every) EXPECT(sum_at_peak(window), reading->peak);
+    pm_sites_end(&pm_ledgers[PM_MALLOC], window);
+}
+
+static uint64_t draw(uint64_t *state) {
+    *state ^= *state << 13, *state ^= *state >> 7, *state ^= *state << 17;
+    return *state;
+}
+
+/* --- the tests --- */
+
+enum { SLOTS = 500 };
+
+static void walk(uint64_t seed, int steps, void **slots, size_t *sizes, struct pm_reading *books) {
+    uint64_t state = seed;
+    for (int i = 0; i < steps; i++) {
+        uint64_t dice = draw(&state);
+        size_t at = dice / 1000 % SLOTS, size = dice / 7 % (dice % 50 ? 700 : 2000000);
+        where = (int)(dice % 40);
+        if (slots[at] && dice % 3 == 0) {
+            slots[at] = pm_hook_realloc(slots[at], size + 1);
+            books->retained += (int64_t)(size + 1) - (int64_t)sizes[at];
+            sizes[at] = size + 1;
+        } else if (slots[at]) {
+            pm_hook_free(slots[at]);
+            books->retained -= (int64_t)sizes[at];
+            slots[at] = NULL;
+            continue;
+        } else {
+            slots[at] = dice % 5 ? pm_hook_malloc(size) : pm_hook_calloc(size, 1);
+            books->retained += (int64_t)size;
+            sizes[at] = size;
+        }
+        books->allocations++;
+        books->allocated += (int64_t)sizes[at];
+        if (books->retained > books->peak) books->peak = books->retained;
+    }
+}
+
+static void test_walks(void) {
+    for (int detail = 0; detail < 3; detail++) {
+        void *slots[SLOTS] = {0};
+        size_t sizes[SLOTS] = {0};
+        struct pm_reading books = {0}, reading;
+        struct pm_window *window = open_window(PM_MALLOC, detail > 0, detail > 1);
+        walk(7 + (uint64_t)detail, 20000, slots, sizes, &books);
+        close_window(window, &reading);
+        EXPECT(reading.peak, books.peak);
+        EXPECT(reading.allocated, books.allocated);
+        EXPECT(reading.allocations, books.allocations);
+        EXPECT(reading.retained, books.retained);
+        for (int i = 0; i < SLOTS; i++) pm_hook_free(slots[i]);
+    }
+}
+
+static void test_sizes_at_the_edges(void) {
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    size_t sizes[] = {0, 1, 32766, 32767, 32768, 65535, 65536, (size_t)5 << 30}, total = 0;
+    void *blocks[8];
+    for (int i = 0; i < 8; i++) blocks[i] = pm_hook_malloc(sizes[i]), total += blocks[i] ? sizes[i] : 0;
+    for (int i = 0; i < 8; i++) pm_hook_free(blocks[i]);
+    close_window(window, &reading);
+    EXPECT(reading.peak, total);
+    EXPECT(reading.retained, 0);
+}
+
+static void test_epochs_wrap(void) {
+    struct pm_reading reading;
+    void *old = NULL;
+    for (int i = 0; i < 100000; i++) {
+        struct pm_window *window = open_window(PM_MALLOC, false, false);
+        pm_hook_free(old); /* of the window before, or of one thousands ago */
+        void *block = pm_hook_malloc(100);
+        pm_window_close(PM_MALLOC, window, &reading);
+        EXPECT(reading.peak, 100);
+        EXPECT(reading.retained, 100);
+        if (i % 777 == 0) {
+            old = block;
+        } else {
+            old = NULL;
+            pm_hook_free(block);
+        }
+    }
+    pm_hook_free(old);
+}
+
+static void test_mappings_in_pieces(void) {
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, true, true);
+    size_t page = 4096;
+    char *pages = pm_hook_mmap(NULL, 300 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < 300; i += 2) pm_hook_munmap(pages + i * page, page); /* 150 pieces are left */
+    EXPECT(pm_ledgers[PM_MALLOC].intervals.count, 150);
+    pm_hook_munmap(pages, 200 * page);
+    EXPECT(pm_ledgers[PM_MALLOC].intervals.count, 50);
+    void *shared = pm_hook_mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *moved = pm_hook_mremap(shared, page, 9 * page, MREMAP_MAYMOVE);
+    EXPECT(moved != MAP_FAILED, 1);
+    pm_hook_munmap(moved, 9 * page);
+    close_window(window, &reading);
+    EXPECT(reading.peak, 300 * page);
+    EXPECT(reading.retained, 50 * page);
+    pm_hook_munmap(pages, 300 * page);
+}
+
+static void test_more_stacks_than_there_is_room_for(void) {
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, true, true);
+    pretended_depth = PM_STACK_DEPTH;
+    for (int i = 0; i < 12000; i++) { /* 12,000 stacks of more than 320 frames are more than 2^22 frames hold */
+        where = i;
+        pretended_depth = PM_STACK_DEPTH - (size_t)(i / 64) % 400;
+        pm_hook_free(pm_hook_malloc(10));
+    }
+    where = 63;
+    void *kept = pm_hook_malloc(1000);
+    pretended_depth = 3;
+    struct pm_site_reading others; /* what found no room is counted together */
+    EXPECT(pm_sites_read(&pm_ledgers[PM_MALLOC], window, PM_STACK_NONE, &others), 1);
+    EXPECT(others.leaked_bytes, 1000);
+    close_window(window, &reading);
+    EXPECT(reading.retained, 1000);
+    EXPECT(reading.allocations, 12001);
+    pm_hook_free(kept);
+}
+
+struct job {
+    pthread_t thread;
+    struct pm_reading books;
+    void *slots[SLOTS];
+    size_t sizes[SLOTS];
+    uint64_t seed;
+};
+
+static void *work(void *argument) {
+    struct job *job = argument;
+    walk(job->seed, 5000, job->slots, job->sizes, &job->books);
+    return NULL;
+}
+
+static void test_threads(void) {
+    static struct job jobs[8];
+    for (int detail = 0; detail < 3; detail++) {
+        struct pm_reading reading, books = {0};
+        memset(jobs, 0, sizeof jobs);
+        struct pm_window *window = open_window(PM_MALLOC, detail > 0, detail > 1);
+        for (int i = 0; i < 8; i++) {
+            jobs[i].seed = (uint64_t)i + 11;
+            pthread_create(&jobs[i].thread, NULL, work, &jobs[i]);
+        }
+        for (int i = 0; i < 8; i++) {
+            pthread_join(jobs[i].thread, NULL);
+            books.allocated += jobs[i].books.allocated, books.allocations += jobs[i].books.allocations;
+            books.retained += jobs[i].books.retained;
+        }
+        close_window(window, &reading);
+        EXPECT(reading.allocated, books.allocated);
+        EXPECT(reading.allocations, books.allocations);
+        EXPECT(reading.retained, books.retained);
+        for (int i = 0; i < 8; i++) {
+            for (int k = 0; k < SLOTS; k++) pm_hook_free(jobs[i].slots[k]);
+        }
+    }
+}
+
+static void test_errno_survives(void) {
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, true, true);
+    errno = 77;
+    pm_hook_free(pm_hook_malloc(10));
+    EXPECT(errno, 77);
+    close_window(window, &reading);
+}
+
+int main(void) {
+    for (int i = 0; i < PM_FUNCTION_COUNT; i++) pm_functions[i].original = NULL;
+    pm_real.malloc = malloc, pm_real.free = free, pm_real.calloc = calloc, pm_real.realloc = realloc;
+    pm_real.mmap = mmap, pm_real.munmap = munmap, pm_real.mremap = mremap;
+    if (pm_threads_prepare()) return 2;
+    test_walks();
+    test_sizes_at_the_edges();
+    test_epochs_wrap();
+    test_mappings_in_pieces();
+    test_more_stacks_than_there_is_room_for();
+    test_threads();
+    test_errno_survives();
+    printf("%d failed\n", failures);
+    return failures != 0;
+}
