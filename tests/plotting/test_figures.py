@@ -296,3 +296,24 @@ def test_a_pivot_compares_the_values_of_a_parameter(tmp_path):
         plot_compare([run, run], metric="peak", pivot="how")
     with pytest.raises(InvalidValue, match="pivot 'how' has only the value 'fast'"):
         plot_compare(run, metric="peak", pivot="how", where=[("how", "fast")])
+
+
+def test_runs_in_colour_are_not_torn_into_panels_by_what_differs_between_them(tmp_path):
+    """An extra that names the run, such as its commit, makes no panels."""
+    runs = [
+        write(
+            tmp_path / f"{commit}.json",
+            (entry(f"t.py::t[{n}]", n * number, params={"n": n}, extra={"commit": commit}) for n in (1, 10, 100)),
+        )
+        for number, commit in ((1, "one"), (2, "two"))
+    ]
+    figure, count = plot_scaling(runs, metric="peak", color="run")
+    assert count == 6
+    assert [trace.name for trace in marked(figure)] == ["one  <b>O(n)</b>", "two  <b>O(n)</b>"]
+    assert not figure.layout.annotations
+
+
+def test_equal_labels_are_refused_everywhere(two_runs):
+    """Two runs under one name would be drawn as one."""
+    with pytest.raises(InvalidValue, match="cannot share the label 'b'"):
+        plot_scatter([*two_runs, two_runs[0]], metric="peak", labels=["a", "b", "b"])

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pytest_memory.errors import InvalidValue
+from pytest_memory.plotting.compare import compare_figure
+from pytest_memory.plotting.heatmap import sweep_figure
+from pytest_memory.plotting.lines import RUN
 from pytest_memory.plotting.page import page_html, write_image, write_page
-from pytest_memory.plotting.pairs import compare_figure, scatter_figure, sweep_figure
 from pytest_memory.plotting.points import Paths, pivoted, read_points, require_plotly
-from pytest_memory.plotting.scaling import RUN, Axes, scaling_figure
+from pytest_memory.plotting.scaling import Axes, scaling_figure
+from pytest_memory.plotting.scatter import scatter_figure
 from pytest_memory.plotting.timeline import plot_timeline
 from pytest_memory.plotting.timeline_page import timeline_html
 
@@ -77,7 +80,8 @@ def plot_scaling(
     if log not in ("auto", True, False):
         raise InvalidValue(f"log {log!r} is neither True nor False nor 'auto'")
     forced = None if log == "auto" else bool(log)
-    measured = read_points(snapshots, metric=metric, stat=stat, labels=labels, where=where)
+    wanted, names = (snapshots, labels) if color == RUN else _first(snapshots, labels, 1)
+    measured = read_points(wanted, metric=metric, stat=stat, labels=names, where=where)
     return scaling_figure(measured, x=x, color=color, facet=facet, axes=axes or Axes(log_x=forced, log_y=forced))
 
 
@@ -158,9 +162,8 @@ def plot_compare(
         ToolUnavailable: See :func:`plot_scaling`.
     """
     require_plotly()
-    runs = [snapshots] if isinstance(snapshots, (str, os.PathLike)) else list(snapshots)
-    named = labels[:2] if labels is not None and len(labels) == len(runs) else labels
-    measured = read_points(runs[:2], metric=metric, stat=stat, labels=named, where=where)
+    wanted, names = (snapshots, labels) if pivot is not None else _first(snapshots, labels, 2)
+    measured = read_points(wanted, metric=metric, stat=stat, labels=names, where=where)
     measured = measured if pivot is None else pivoted(measured, pivot)
     return compare_figure(measured, sort=sort, facet=facet, clip=clip, free_axes=free_axes)
 
@@ -195,3 +198,11 @@ def plot_sweep(
     require_plotly()
     measured = read_points(snapshots, metric=metric, stat=stat, labels=labels, where=where)
     return sweep_figure(measured, clip=clip)
+
+
+def _first(snapshots: Paths, labels: Sequence[str] | None, count: int) -> tuple[Paths, Sequence[str] | None]:
+    """The runs that are drawn, so that no other is read; a wrong number of labels is left to be told."""
+    runs = [snapshots] if isinstance(snapshots, (str, os.PathLike)) else list(snapshots)
+    if labels is not None and len(labels) == len(runs):
+        return runs[:count], labels[:count]
+    return (runs[:count] if labels is None else runs), labels

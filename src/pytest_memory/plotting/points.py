@@ -111,6 +111,9 @@ def read_points(
     if labels is not None and len(labels) != len(paths):
         raise InvalidValue(f"labels has {len(labels)} entries but there are {len(paths)} snapshot(s)")
     names = list(labels) if labels is not None else unique_labels(paths)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidValue(f"two distinct snapshots cannot share the label {twice!r}", "give each run its own")
     snapshots = tuple(
         Snapshot(name, _points(path, resolved, stat, where)) for name, path in zip(names, paths, strict=True)
     )

@@ -194,10 +194,15 @@ class Facets:
         """Rows of panels."""
         return math.ceil(len(self.values) / FACET_COLUMNS)
 
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Row and column of every panel, from 1."""
+        return [(number // FACET_COLUMNS + 1, number % FACET_COLUMNS + 1) for number in range(len(self.values))]
+
     def place(self, point: Point) -> tuple[int, int]:
         """Row and column of a point's panel, from 1."""
         number = self.values.index(str(point.dims.get(self.dim, "—"))) if self.dim is not None else 0
-        return number // FACET_COLUMNS + 1, number % FACET_COLUMNS + 1
+        return self.places[number]
 
     def figure(self, *, free_axes: str = "") -> Figure:
         """An empty figure with these panels.
