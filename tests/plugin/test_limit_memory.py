@@ -296,3 +296,64 @@ def test_last_failed_and_exitfirst(pytester):
     )
     pytester.runpytest_inprocess("-x").assert_outcomes(passed=1, failed=1)
     pytester.runpytest_inprocess("--lf").assert_outcomes(failed=1)
+
+
+def test_current_thread_only(pytester):
+    """With current_thread_only the threads that a test starts do not count; without it they do."""
+    pytester.makepyfile(
+        """
+        import threading
+        import pytest
+
+        def in_a_thread():
+            kept = []
+            thread = threading.Thread(target=lambda: kept.append(b"x" * 3_000_000))
+            thread.start()
+            thread.join()
+
+        @pytest.mark.limit_memory("1 MB", current_thread_only=True)
+        def test_own():
+            in_a_thread()
+
+        @pytest.mark.limit_memory("1 MB", current_thread_only=True)
+        def test_own_over():
+            block = b"x" * 3_000_000
+
+        @pytest.mark.limit_memory("1 MB")
+        def test_all():
+            in_a_thread()
+        """
+    )
+    result = pytester.runpytest_inprocess("-v")
+    result.stdout.fnmatch_lines(["*test_own PASSED*", "*test_own_over MEMORY PROBLEMS*", "*test_all MEMORY PROBLEMS*"])
+
+
+def test_collect(pytester):
+    """Garbage in cycles counts as retained, unless collect=True collects it before the window closes."""
+    pytester.makepyfile(
+        """
+        import gc
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def no_automatic_collection():
+            gc.disable()
+            yield
+            gc.enable()
+
+        def make_garbage():
+            cycle = [bytes(3_000_000)]
+            cycle.append(cycle)
+
+        @pytest.mark.limit_memory(retained="1 MB")
+        def test_garbage():
+            make_garbage()
+
+        @pytest.mark.limit_memory(retained="1 MB", collect=True)
+        def test_collected():
+            make_garbage()
+        """
+    )
+    result = pytester.runpytest_inprocess("-v", "--memory-engine=native")
+    result.stdout.fnmatch_lines(["*test_garbage MEMORY PROBLEMS*", "*test_collected PASSED*"])
+    result.stdout.fnmatch_lines(["Test was limited to 1.0MiB retained but retained 2.9MiB*"])
