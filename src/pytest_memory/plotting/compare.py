@@ -59,7 +59,8 @@ def compare_figure(
     drawn.sort(key=lambda bar: bar.change)
     facets = Facets.of(facet, [bar.pair.old for bar in drawn])
     # Each panel has benchmarks of its own.
-    figure = facets.figure(free_axes=free_axes if facet is None else {"": "y", "x": "both"}.get(free_axes, free_axes))
+    own = free_axes if facet is None else {"": "y", "x": "both"}.get(free_axes, free_axes)
+    figure = facets.figure(free_axes=own, spacing=0.14)
     names = short_names([bar.pair.old.id for bar in drawn])
     written = len(drawn) <= _MOST_BAR_TEXTS and facet is None
     for row, column in facets.places:
@@ -85,7 +86,7 @@ def compare_figure(
     figure.update_layout(
         coloraxis={"colorscale": GREEN_TO_RED, "cmid": 0, "cmin": -bound, "cmax": bound, "showscale": False}
     )
-    figure.update_xaxes(title="change (%)" if sort == "relative" else scale.titled("change"), row=facets.rows)
+    facets.title_x(figure, "change (%)" if sort == "relative" else scale.titled("change"))
     if not free_axes:
         figure.update_xaxes(range=_padded([bar.change for bar in drawn]))
     figure.update_yaxes(automargin=True, tickfont={"size": 11})

@@ -63,6 +63,7 @@ def scaling_figure(
     figure = facets.figure(free_axes=axes.free)
     _draw(figure, found.lines, facets, measured.unit, axes)
     _set_axes(figure, measured, found, axes)
+    facets.title_x(figure, escape(found.size))
     labels = ", ".join(dict.fromkeys(snapshot.label for snapshot in drawn))
     dress(
         figure,
@@ -198,7 +199,7 @@ def _set_axes(figure: Figure, measured: Measured, found: Lines, axes: Axes) -> N
     values = [point.value for point in found.points]
     log_x = axes.log_x if axes.log_x is not None else all(size > 0 for line in found.lines for size in line.sizes)
     log_y = axes.log_y if axes.log_y is not None else log_x and all(value > 0 for value in values)
-    figure.update_xaxes(title=escape(found.size), **({"type": "log", "exponentformat": "SI"} if log_x else {}))
+    figure.update_xaxes(**({"type": "log", "exponentformat": "SI"} if log_x else {}))
     if log_y:
         figure.update_yaxes(**log_axis(values, measured.unit))
         figure.update_yaxes(title=measured.name, col=1)

@@ -51,8 +51,9 @@ def scatter_figure(
             "colorbar": {"title": {"text": scale.titled("change")}},
         }
     )
-    figure.update_xaxes(**log_axis([pair.old.value for pair in everything], measured.unit))
-    figure.update_xaxes(title=f"{measured.name} in {escape(baseline.label)}", row=facets.rows)
+    costs = [pair.old.value for pair in everything]
+    figure.update_xaxes(**log_axis(costs, measured.unit, ticks=9 if facets.columns == 1 else 4))
+    facets.title_x(figure, f"{measured.name} in {escape(baseline.label)}")
     figure.update_yaxes(title=f"ratio to {escape(baseline.label)}", ticksuffix="×", col=1)
     if len(frames) > 1:
         _animate(figure, frames)

@@ -133,17 +133,17 @@ def dress(figure: Figure, title: str, subtitle: str, **layout: Any) -> None:
     )
 
 
-def log_axis(values: Sequence[float], unit: str) -> dict[str, Any]:
+def log_axis(values: Sequence[float], unit: str, *, ticks: int = 9) -> dict[str, Any]:
     """A logarithmic axis for values in seconds, bytes or calls, with ticks that people read: powers of 2 for bytes."""
     positive = [value for value in values if value > 0]
     if not unit or not positive:
         return {"type": "log", "exponentformat": "SI"}
     base = 2.0 if unit == "B" else 10.0
     low, high = math.floor(math.log(min(positive), base)), math.ceil(math.log(max(positive), base))
-    step = max(1, math.ceil((high - low) / 9))
-    ticks = [base**power for power in range(low, high + step, step)]
-    texts = [human_bytes(tick) if unit == "B" else _round_time(tick) for tick in ticks]
-    return {"type": "log", "tickvals": ticks, "ticktext": texts}
+    step = max(1, math.ceil((high - low) / ticks))
+    places = [base**power for power in range(low, high + step, step)]
+    texts = [human_bytes(place) if unit == "B" else _round_time(place) for place in places]
+    return {"type": "log", "tickvals": places, "ticktext": texts}
 
 
 def _round_time(seconds: float) -> str:
@@ -199,16 +199,22 @@ class Facets:
         """Row and column of every panel, from 1."""
         return [(number // FACET_COLUMNS + 1, number % FACET_COLUMNS + 1) for number in range(len(self.values))]
 
+    def title_x(self, figure: Figure, title: str) -> None:
+        """Name the x axis, with its ticks, below the lowest panel of each column."""
+        for row, column in self.places[-self.columns :]:
+            figure.update_xaxes(title=title, showticklabels=True, row=row, col=column)
+
     def place(self, point: Point) -> tuple[int, int]:
         """Row and column of a point's panel, from 1."""
         number = self.values.index(str(point.dims.get(self.dim, "—"))) if self.dim is not None else 0
         return self.places[number]
 
-    def figure(self, *, free_axes: str = "") -> Figure:
+    def figure(self, *, free_axes: str = "", spacing: float = 0.05) -> Figure:
         """An empty figure with these panels.
 
         Args:
             free_axes: ``x``, ``y`` or ``both``: which axes each panel has for itself.
+            spacing: Between panels side by side, as a share of the width.
         """
         from plotly.subplots import make_subplots
 
@@ -219,7 +225,7 @@ class Facets:
             subplot_titles=titles,
             shared_xaxes=False if free_axes in ("x", "both") else "all",
             shared_yaxes=False if free_axes in ("y", "both") else "all",
-            horizontal_spacing=0.05,
+            horizontal_spacing=spacing,
             vertical_spacing=min(0.12, 0.4 / self.rows),
         )
 
