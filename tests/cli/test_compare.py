@@ -136,6 +136,8 @@ class TestErrors:
         [
             (["OLD"], 2, "compare needs at least two runs"),
             (["OLD", "nowhere.json"], 2, "missing: ['nowhere.json']"),
+            (["OLD", "=OLD"], 2, "missing: ['=OLD']"),
+            (["OLD", "x=nowhere*.json"], 2, "missing: ['nowhere*.json']"),
             (["OLD", "OLD"], 1, "two distinct runs"),
             (["OLD", "NEW", "-l", "x", "-l", "x"], 1, "two distinct runs"),
             (["OLD", "NEW", "-l", "x"], 1, "1 label(s) for 2 run(s)"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_memory.cli.errors import GateTripped, WrongUsage
-from pytest_memory.cli.streams import remark
+from pytest_memory.cli.streams import announce, remark
 from pytest_memory.policy.regressions import Regression, judge_regressions
 from pytest_memory.policy.thresholds import parse_threshold
 from pytest_memory.store.benchmark_json import Metric, resolve_metric
@@ -67,7 +67,7 @@ class Gate:
             raise GateTripped("\n".join([*lines, *result.unjudged]))
         if result.unjudged:
             raise GateTripped(" ".join(result.unjudged))
-        remark("no regressions over thresholds")
+        announce("no regressions over thresholds")
 
     def _headlines(self, lineup: Lineup, label: int) -> dict[str, dict[str, float]]:
         headlines: dict[str, dict[str, float]] = {key: {} for key in lineup.present[label]}

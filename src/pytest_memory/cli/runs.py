@@ -52,7 +52,7 @@ def require_two(runs: Sequence[LabelledRun]) -> None:
 def _split(argument: str) -> tuple[str | None, str, list[Path]]:
     """Label if there is one, what was written of the path, and the files."""
     label, equals, pattern = argument.partition("=")
-    if not equals or Path(argument).exists():
+    if not equals or not label or Path(argument).exists():
         return None, argument, [Path(argument)] if Path(argument).exists() else []
     if Path(pattern).exists():
         return label, pattern, [Path(pattern)]

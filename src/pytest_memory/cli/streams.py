@@ -59,6 +59,11 @@ def remark(message: str) -> None:
     _tell(message, typer.colors.YELLOW)
 
 
+def announce(message: str) -> None:
+    """Write good news that is no result to stderr, so that stdout stays what it is."""
+    _tell(message, "")
+
+
 def wants_colour(stream: TextIO | None = None) -> bool:
     """Whether a stream (stdout by default) gets colours: a terminal, or ``FORCE_COLOR``; never with ``NO_COLOR``."""
     if os.environ.get("NO_COLOR"):
@@ -79,7 +84,7 @@ def silence_stdout() -> None:
 
 def _tell(message: str, colour: str) -> None:
     try:
-        text = typer.style(message, fg=colour) if wants_colour(sys.stderr) else message
+        text = typer.style(message, fg=colour) if colour and wants_colour(sys.stderr) else message
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
     except BrokenPipeError:
