@@ -195,6 +195,22 @@ def test_without_a_name_nothing_is_left_behind(engine, tmp_path, monkeypatch):
         assert len(list(descriptors.iterdir())) == before
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="captures are found by descriptor here alone")
+def test_descriptors_closed_by_the_test_are_not_taken_for_ours(engine, tmp_path):
+    """A file of the test's that got our descriptor's number is neither read, nor cut, nor closed."""
+    window = engine.open(CHEAP)
+    ours = int(window._path.rpartition("/")[2])
+    os.close(ours)
+    theirs = os.open(tmp_path / "theirs", os.O_CREAT | os.O_RDWR)
+    assert theirs == ours
+    os.write(theirs, b"text\0\0\0")
+    reading = window.close()
+    assert reading.usage is None
+    assert "closed the file" in reading.unmeasured
+    assert os.pread(theirs, 10, 0) == b"text\0\0\0"
+    os.close(theirs)
+
+
 def run(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],

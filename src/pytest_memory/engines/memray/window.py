@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ class MemrayWindow:
         self._whole_log = request.totals or request.current_thread_only
         self._opener = Opener.here()
         self._profiler = sys.getprofile()
+        self._nameless: _NamelessFile | None = None
         try:
             self._path = self._capture_path()
             self._tracker = self._start()
@@ -45,6 +46,8 @@ class MemrayWindow:
             self._tracker.__exit__(None, None, None)
             if callable(self._profiler):  # a Tracker puts back the profiler of the thread that started it
                 sys.setprofile(self._profiler)
+            if self._nameless is not None and not self._nameless.is_there():
+                return HeapReading(None, unmeasured="the code under test closed the file that memray writes to")
             if self._request.capture is None:
                 drop_padding(self._path)
             return Capture(self._path, self._request, self._opener).read(whole_log=self._whole_log)
@@ -53,9 +56,8 @@ class MemrayWindow:
         if self._request.capture is not None:
             return str(self._request.capture)
         if Path("/proc/self/fd").is_dir():
-            # A file without a name: the kernel removes it whatever happens to this process.
-            file = self._resources.enter_context(tempfile.TemporaryFile(prefix="pytest-memory-"))  # noqa: SIM115
-            return f"/proc/{os.getpid()}/fd/{file.fileno()}"
+            self._nameless = self._resources.enter_context(closing(_NamelessFile()))
+            return self._nameless.path
         directory = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="pytest-memory-"))
         return str(Path(directory, "capture.bin"))
 
@@ -85,6 +87,31 @@ class MemrayWindow:
             raise WindowRefused(f"memray cannot track: {error} ({_holder()})", "stop that tracker first") from error
         except OSError as error:
             raise WindowRefused(f"memray cannot write its capture: {error}") from error
+
+
+class _NamelessFile:
+    """A file without a name: the kernel removes it whatever happens to this process.
+
+    Code under test may close descriptors that are not its own, and get the same number for a file of its own.
+    """
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryFile(prefix="pytest-memory-") as file:
+            self._descriptor = os.dup(file.fileno())
+        self._identity = os.fstat(self._descriptor)
+        self.path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
+
+    def is_there(self) -> bool:
+        """Whether the descriptor is still open, and still this file's."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self._identity)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Let go of it, which removes it."""
+        if self.is_there():
+            os.close(self._descriptor)
 
 
 def _in_thread(work: Callable[[], _T]) -> _T:
