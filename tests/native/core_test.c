@@ -12,6 +12,7 @@
 #include "../../src/pytest_memory/engines/native/frames.h"
 #include "../../src/pytest_memory/engines/native/hooks.h"
 #include "../../src/pytest_memory/engines/native/intervals.h"
+#include "../../src/pytest_memory/engines/native/ledger.h"
 #include "../../src/pytest_memory/engines/native/patch.h"
 #include "../../src/pytest_memory/engines/native/sites.h"
 #include "../../src/pytest_memory/engines/native/threads.h"
@@ -249,6 +250,23 @@ static void test_errno_survives(void) {
     close_window(window, &reading);
 }
 
+/* A size that did not fit lies in the cells behind its block's. The block goes while nobody looks, smaller ones begin in
+ * its place while nobody looks, and go inside a window: they are older than it, whatever lies in their cells. */
+static void test_leftovers_of_a_size_are_no_blocks(void) {
+    static char place[256] __attribute__((aligned(16)));
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, true, false);
+    struct pm_thread *self = &pm_self;
+    pm_ledger_enter(&pm_ledgers[PM_MALLOC], self, place, (size_t)0x7fffffff << 17 | 0x1ffff, 0);
+    close_window(window, &reading);
+    window = open_window(PM_MALLOC, true, false);
+    for (int i = 1; i < 16; i++) pm_ledger_freed(PM_MALLOC, self, pm_ledger_lift(PM_MALLOC, place + 16 * i));
+    EXPECT(atomic_load(&window->live), 0);
+    pm_ledger_lift(PM_MALLOC, place);
+    close_window(window, &reading);
+    EXPECT(reading.retained, 0);
+}
+
 int main(void) {
     for (int i = 0; i < PM_FUNCTION_COUNT; i++) pm_functions[i].original = NULL;
     pm_real.malloc = malloc, pm_real.free = free, pm_real.calloc = calloc, pm_real.realloc = realloc;
@@ -256,6 +274,7 @@ int main(void) {
     if (pm_threads_prepare()) return 2;
     test_walks();
     test_sizes_at_the_edges();
+    test_leftovers_of_a_size_are_no_blocks();
     test_epochs_wrap();
     test_mappings_in_pieces();
     test_more_stacks_than_there_is_room_for();

@@ -4,8 +4,8 @@
 
 #include "memory.h"
 
-/* Two more cells than a leaf has, for the size of a block that begins in its last granules. */
-static const size_t leaf_bytes = ((size_t)PM_LEAF_CELLS + 2) * sizeof(uint32_t);
+/* A few more cells than a leaf has, for the size of a block that begins in its last granules. */
+static const size_t leaf_bytes = ((size_t)PM_LEAF_CELLS + PM_SIZE_CELLS) * sizeof(uint32_t);
 
 uint32_t *pm_shadow_grow(struct pm_shadow *shadow, uintptr_t address) {
     uintptr_t root = address >> PM_LEAF_BITS;

@@ -1,7 +1,8 @@
 /* The shadow table: what is known of each block, found from its address without a search.
  *
  * One 4-byte cell per 16 bytes of address space: epoch (15 bits), owner (1), site known (1), size (15). A size that
- * does not fit stands, in 64 bits, in the cells of the block's next two granules, which such a block always has.
+ * does not fit stands, 15 bits each, in the cells of the block's next four granules, which such a block always has.
+ * Such a cell has no epoch, so that a block which begins there later, and which nobody saw begin, is old.
  * Two levels: a root of pointers to leaves, each over 256 MiB of addresses. Pages of a leaf that nobody has touched
  * cost nothing.
  *
@@ -23,7 +24,9 @@
 #define PM_ROOT_SIZE (1u << (PM_ADDRESS_BITS - PM_LEAF_BITS))
 #define PM_LEAF_CELLS (1u << (PM_LEAF_BITS - PM_GRANULE_BITS))
 
-#define PM_SIZE_MASK 0x7fffu
+#define PM_SIZE_BITS 15
+#define PM_SIZE_MASK ((1u << PM_SIZE_BITS) - 1)
+#define PM_SIZE_CELLS 4 /* for 60 bits */
 #define PM_SITE_BIT 0x8000u
 #define PM_OWNER_BIT 0x10000u
 #define PM_EPOCH_SHIFT 17
@@ -64,8 +67,9 @@ static inline void pm_shadow_put(uint32_t *cell, size_t size, uint32_t epoch, ui
     uint32_t small = (uint32_t)size;
     if (PM_UNLIKELY(size >= PM_SIZE_MASK)) {
         small = PM_SIZE_MASK;
-        pm_cell_set(cell + 1, (uint32_t)size);
-        pm_cell_set(cell + 2, (uint32_t)((uint64_t)size >> 32));
+        for (int i = 0; i < PM_SIZE_CELLS; i++) {
+            pm_cell_set(cell + 1 + i, (uint32_t)(size >> i * PM_SIZE_BITS) & PM_SIZE_MASK);
+        }
     }
     pm_cell_set(cell, epoch << PM_EPOCH_SHIFT | bits | small);
 }
@@ -73,7 +77,9 @@ static inline void pm_shadow_put(uint32_t *cell, size_t size, uint32_t epoch, ui
 static inline size_t pm_shadow_size(const uint32_t *cell, uint32_t entry) {
     uint32_t small = entry & PM_SIZE_MASK;
     if (PM_LIKELY(small != PM_SIZE_MASK)) return small;
-    return (size_t)((uint64_t)pm_cell_get(cell + 2) << 32 | pm_cell_get(cell + 1));
+    size_t size = 0;
+    for (int i = 0; i < PM_SIZE_CELLS; i++) size |= (size_t)pm_cell_get(cell + 1 + i) << i * PM_SIZE_BITS;
+    return size;
 }
 
 static inline uint32_t pm_entry_epoch(uint32_t entry) { return entry >> PM_EPOCH_SHIFT; }
