@@ -78,14 +78,10 @@ class Benchmark:
         Raises:
             UnreadableFile: One is no finite number.
         """
-        found = {}
-        for stat in stats:
-            value = self.stats.get(stat)
-            if type(value) is float and math.isfinite(value):
-                found[stat] = value
-            elif value is not None:
-                found[stat] = self._time(stat, value)
-        return found
+        found = {stat: value for stat in stats if type(value := self.stats.get(stat)) is float}
+        if len(found) == len(stats) and math.isfinite(sum(found.values())):
+            return found
+        return {stat: self._time(stat, value) for stat in stats if (value := self.stats.get(stat)) is not None}
 
     def time(self, stat: str) -> float | None:
         """One of the computed times in seconds, or ``None`` if the file lacks it.

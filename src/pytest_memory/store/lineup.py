@@ -72,7 +72,7 @@ def line_up(runs: Sequence[LabelledRun], selection: Selection) -> Lineup:
     """
     builder = _Builder(selection)
     for run in runs:
-        builder.labels.setdefault(run.label, len(builder.labels))
+        builder.open(run.label)
         for benchmark in read_benchmarks(run.path).benchmarks:
             builder.add(benchmark, run.label, benchmark.id)
     return builder.build()
@@ -93,7 +93,7 @@ def line_up_split(path: Path, selection: Selection, split: Splitter) -> Lineup:
     for benchmark in read_benchmarks(path).benchmarks:
         place = split(benchmark)
         if place is not None:
-            builder.labels.setdefault(place[0], len(builder.labels))
+            builder.open(place[0])
             builder.add(benchmark, *place)
     return builder.build()
 
@@ -101,11 +101,17 @@ def line_up_split(path: Path, selection: Selection, split: Splitter) -> Lineup:
 class _Builder:
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
-        self.labels: dict[str, int] = {}
         self.dims: dict[str, Mapping[str, Dim]] = {}
         self._present: dict[str, set[str]] = {}
-        self._measured: dict[tuple[Metric, str], dict[str, list[Measured]]] = {}
+        self._measured: dict[str, dict[Metric, dict[str, Measured]]] = {}
+        self._pooled: dict[tuple[str, Metric, str], list[Measured]] = {}
         self._extras: dict[tuple[str, str], dict[str, float]] = {}
+
+    def open(self, label: str) -> None:
+        """Make room for a label; those opened before keep their places."""
+        if label not in self._measured:
+            self._present[label] = set()
+            self._measured[label] = {metric: {} for metric in self.selection.metrics}
 
     def add(self, benchmark: Benchmark, label: str, key: str) -> None:
         selection = self.selection
@@ -114,11 +120,15 @@ class _Builder:
             if not matches(dims, selection.where):
                 return
             self._add_dims(dims, label, key)
-        self._present.setdefault(label, set()).add(key)
-        for metric in selection.metrics:
+        self._present[label].add(key)
+        for metric, column in self._measured[label].items():
             measured = measure(benchmark, metric)
-            if measured is not None:
-                self._measured.setdefault((metric, label), {}).setdefault(key, []).append(measured)
+            if measured is None:
+                continue
+            if key in column:
+                self._pooled.setdefault((label, metric, key), [column[key]]).append(measured)
+            else:
+                column[key] = measured
 
     def _add_dims(self, dims: Mapping[str, Dim], label: str, key: str) -> None:
         if self.selection.dims:
@@ -129,19 +139,17 @@ class _Builder:
                 self._extras.setdefault((name, label), {})[key] = value
 
     def build(self) -> Lineup:
+        for (label, metric, key), parts in self._pooled.items():
+            self._measured[label][metric][key] = pool(parts)
+        labels = tuple(self._measured)
         return Lineup(
-            labels=tuple(self.labels),
-            present=tuple(frozenset(self._present.get(label, ())) for label in self.labels),
+            labels=labels,
+            present=tuple(frozenset(self._present[label]) for label in labels),
             metrics={
-                metric: tuple(
-                    {key: pool(parts) for key, parts in self._measured.get((metric, label), {}).items()}
-                    for label in self.labels
-                )
-                for metric in self.selection.metrics
+                metric: tuple(self._measured[label][metric] for label in labels) for metric in self.selection.metrics
             },
             dims=self.dims,
             extras={
-                name: tuple(self._extras.get((name, label), {}) for label in self.labels)
-                for name in self.selection.extras
+                name: tuple(self._extras.get((name, label), {}) for label in labels) for name in self.selection.extras
             },
         )
