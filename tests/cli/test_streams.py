@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -102,3 +105,21 @@ def test_wide_characters_take_two_columns():
         "", (Column("id", "id", text=True), Column("a", "a")), [[Cell("测试"), Cell("1")], [Cell("ab"), Cell("2")]]
     )
     assert render_text(table).splitlines()[2:] == ["测试  1", "ab    2"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_an_interrupt_ends_quietly(tmp_path):
+    """Ctrl-C while a file is read (here a pipe that nobody writes to): exit code 130 and no traceback."""
+    pipe = tmp_path / "run.json"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "pytest_memory", "compare", str(pipe), str(tmp_path), "--metric", "peak"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        writer = None
+        while writer is None and process.poll() is None:
+            with contextlib.suppress(OSError):  # until the command has opened its end, and waits for content
+                writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        os.close(writer)
+        assert b"Traceback" not in process.stderr.read()

@@ -13,9 +13,13 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command line with the arguments of this process, and exit with its code."""
-    from pytest_memory.cli.app import run
-    from pytest_memory.cli.streams import prepare_streams
-
     gc.disable()  # one short command: the collector would walk all that was read, again and again, for nothing
-    prepare_streams()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        from pytest_memory.cli.app import run
+        from pytest_memory.cli.streams import prepare_streams
+
+        prepare_streams()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the modules were imported; later ones end in run()
+        code = 130
+    sys.exit(code)
