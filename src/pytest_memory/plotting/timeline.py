@@ -24,6 +24,7 @@ _MOST_POINTS = 12_000
 _FEWEST_POINTS = 2_000
 _MOST_DETAIL = 250_000
 _MOST_MARKERS = 4_000
+_MOST_LARGE_MARKERS = 150
 _WIDEST_NAME = 100
 _PANEL = 190
 _SINGLE_PANEL = 640
@@ -180,11 +181,17 @@ def _add_markers(figure: Figure, panel: _Panel, scale: Scale) -> None:
     if not exact:
         return
     drawn = exact[:_MOST_MARKERS]
+    few = len(drawn) <= _MOST_LARGE_MARKERS
     figure.add_scattergl(
         x=[round(band.peak_at, 4) for band in drawn],
         y=[round((band.peak or 0) / scale.divisor, 4) for band in drawn],
         mode="markers",
-        marker={"symbol": "diamond", "size": 7, "color": "#D55E00", "line": {"color": "white", "width": 0.5}},
+        marker={
+            "symbol": "diamond",
+            "size": 7 if few else 4,
+            "color": "#D55E00",
+            "line": {"color": "white", "width": 0.5 if few else 0},
+        },
         name="exact peak of a test",
         legendgroup="peak",
         showlegend=panel.row <= 2,
