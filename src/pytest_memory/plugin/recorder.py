@@ -74,6 +74,7 @@ class Flight:
         self._log: Path | None = None
         self._spans: list[Span] = []
         self._phase_since = 0.0
+        self._fresh = False
         self._lines: list[str] = []
         self._notes: list[str] = []
         self._told: list[str] = []
@@ -181,6 +182,8 @@ class Flight:
         """Name the test also where its phases run in another process (pytest-forked)."""
         assert self.crumb is not None
         self.crumb.begin(item.nodeid)
+        self._fresh = True
+        self._spans.clear()
         try:
             return (yield)
         finally:
@@ -189,11 +192,12 @@ class Flight:
     def phase_began(self, item: pytest.Item, phase: Phase) -> None:
         """A phase begins."""
         assert self.crumb is not None
-        if phase == "setup":
-            self._spans.clear()
-            self.crumb.begin(item.nodeid)
-        else:
+        if phase != "setup":
             self.crumb.enter(_CODES[phase])
+        elif self._fresh:
+            self._fresh = False
+        else:  # a rerun, or a protocol of another plugin
+            self.crumb.begin(item.nodeid)
         self._phase_since = time.monotonic()
 
     def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
@@ -295,7 +299,7 @@ class Flight:
         from pytest_memory.report.memlog import memlog_lines
 
         try:
-            timeline = read_journal(place.session / FILE_NAME)
+            timeline = read_journal(place.session / FILE_NAME, spans=False)
         except (OSError, UnreadableFile) as error:
             self._note(f"the journal cannot be read: {error}")
             return []

@@ -16,6 +16,7 @@ from pytest_memory.recorder.reader import read_head
 from pytest_memory.recorder.sessions import (
     SessionRecord,
     folder_for,
+    has_ended,
     is_alive,
     mark_told,
     new_session,
@@ -83,6 +84,8 @@ def tell_last_death(place: Place) -> list[str]:
     for path in sessions(place.folder):
         if path == place.session or is_alive(path):
             continue
+        if has_ended(path):
+            return []
         try:
             record = read_session(path)
         except (OSError, UnreadableFile) as error:

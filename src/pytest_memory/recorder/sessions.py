@@ -106,6 +106,12 @@ def process_lives(crumb: CrumbReader) -> bool:
     return started is not None and (header.process_started in (0.0, started))
 
 
+def has_ended(session: Path) -> bool:
+    """Whether every process of a session said that it ended: there is nothing to explain, and nothing to read."""
+    crumbs = list(read_crumbs(session))
+    return bool(crumbs) and all(crumb.ended for crumb in crumbs)
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
     """What is on disk about one session.
