@@ -187,8 +187,8 @@ class PhaseHooks:
 
     def _phase(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
         attempt = self._current(item)
-        if attempt.plan.is_empty and not self._observers:
-            return (yield)
+        if attempt.plan.is_empty:
+            return (yield from self._observe(item, phase))
         for observer in self._observers:
             observer.phase_began(item, phase)
         resident = self._meter.open_resident() if attempt.plan.resident else None
@@ -216,6 +216,20 @@ class PhaseHooks:
             raise UnusableMarker(attempt.plan.problem)
         self._raise_broken(attempt, phase)
         return result
+
+    def _observe(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
+        """A phase of which nothing is measured."""
+        if not self._observers:
+            return (yield)
+        for observer in self._observers:
+            observer.phase_began(item, phase)
+        began = time.perf_counter()
+        try:
+            return (yield)
+        finally:
+            usage = PhaseUsage(time.perf_counter() - began)
+            for observer in self._observers:
+                observer.phase_ended(item, phase, usage)
 
     def _open_heap(self, attempt: Attempt, phase: Phase) -> None:
         request = attempt.plan.heap.get(phase)

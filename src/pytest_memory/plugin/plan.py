@@ -50,7 +50,7 @@ def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities)
         leaks = leak_limit(item)
     except PytestMemoryError as error:
         return Plan(problem=str(error))
-    resident = settings.resident != "off" and (settings.measure or settings.flight.watches_resident)
+    resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
     if not limits and leaks is None and not settings.measure:
         return Plan(resident=resident)
     heap_limits = [limit for limit in limits if limit.metric != "rss"]

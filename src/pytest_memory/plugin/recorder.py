@@ -14,6 +14,7 @@ import pytest
 
 from pytest_memory.instruments.cgroup import memory_bounds
 from pytest_memory.instruments.children import process_table
+from pytest_memory.instruments.watermark import Watermark
 from pytest_memory.model import ACTIVITIES, CONTROLLER, Phase, PhaseUsage, Span
 from pytest_memory.plugin.recorder_growth import GrowthReport
 from pytest_memory.plugin.recorder_guard import CallGuard
@@ -75,6 +76,7 @@ class Flight:
         self._spans: list[Span] = []
         self._phase_since = 0.0
         self._fresh = False
+        self._watermark: Watermark | None = None
         self._lines: list[str] = []
         self._notes: list[str] = []
         self._told: list[str] = []
@@ -102,6 +104,9 @@ class Flight:
         if shared is not None and (shared / FILE_NAME).exists():
             with contextlib.suppress(OSError):
                 self._journal = JournalWriter(shared / FILE_NAME)
+        if self._settings.memlog and self._session.settings.resident == "exact" and self._session.phases is not None:
+            with contextlib.suppress(OSError, AttributeError):  # no /proc: then samples are all there is
+                self._watermark = Watermark()
         _leave_behind_on_fork(self)
         self._config.add_cleanup(self._land)
         return True
@@ -198,16 +203,20 @@ class Flight:
             self._fresh = False
         else:  # a rerun, or a protocol of another plugin
             self.crumb.begin(item.nodeid)
+        if self._watermark is not None:
+            self._watermark.begin()
         self._phase_since = time.monotonic()
 
     def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
         """A phase has ended; with the last one the whole test goes into the journal."""
         if self._journal is None:
             return
+        now = time.monotonic()
+        resident = usage.resident
+        if resident is None and self._watermark is not None:
+            resident = self._watermark.end()
         heap_peak = usage.heap.peak if usage.heap is not None else None
-        self._spans.append(
-            Span(item.nodeid, phase, self._worker, self._phase_since, time.monotonic(), usage.resident, heap_peak)
-        )
+        self._spans.append(Span(item.nodeid, phase, self._worker, self._phase_since, now, resident, heap_peak))
         if phase == "teardown":
             self._journal.append(Kind.TEST, pack_test(item.nodeid, self._worker, self._spans))
             self._spans.clear()
@@ -329,6 +338,8 @@ class Flight:
         if self.crumb.pid == os.getpid():
             self.crumb.end(self._status)
             self.crumb.close()
+            if self._watermark is not None:
+                self._watermark.close()
             if self._journal is not None:
                 self._journal.close()
             if self._worker is not None and self._shared_session() is None:

@@ -61,11 +61,6 @@ class FlightSettings:
         """Whether there is a recorder."""
         return self.memlog or self.guard is not None
 
-    @property
-    def watches_resident(self) -> bool:
-        """Whether resident memory is read in every test, whatever else is measured."""
-        return self.records or self.growth is not None
-
 
 def read_flight_settings(read: OptionReader, folder: Path) -> FlightSettings:
     """Read and check them.
