@@ -156,18 +156,22 @@ def test_children_are_a_second_line():
 
 
 def test_a_death_is_marked():
-    """With the test that was running, and the subtitle says how the session ended."""
-    death = Death(None, 1, 102.5, "t.py::test_a", "call", 101.0, 101.0)
-    figure, _ = plot_timeline(
-        Timeline(
-            SIMPLE.series, (span("t.py::test_a", "call", 1, None),), origin=100.0, deaths=(death,), notes=("a <note>",)
-        )
-    )
-    assert figure.layout.shapes[0].x0 == 2.5
+    """At its time, with a band for the test that it died in, and the subtitle says how the session ended."""
+    death = Death(None, 1, 103.5, "t.py::test_a", "call", 101.0, 101.0)
+    figure, count = plot_timeline(Timeline(SIMPLE.series, (), origin=100.0, deaths=(death,), notes=("a <note>",)))
+    assert figure.layout.shapes[0].x0 == 3.5
+    assert figure.layout.xaxis.range[1] > 3.5
     assert figure.layout.annotations[0].text == "died in t.py::test_a"
     assert "did not end in order" in figure.layout.title.subtitle.text
     assert "a &lt;note&gt;" in figure.layout.title.subtitle.text
-    assert figure.layout.meta["tests"][0][2] == 3, "a test that never ended lasts until the last sample"
+    assert count == 1
+    assert figure.layout.meta["tests"][0][:3] == ["t.py::test_a", 1, 3.5]
+
+
+def test_a_test_that_never_ended_lasts_until_the_last_sample():
+    """Where nobody saw the death."""
+    figure, _ = plot_timeline(Timeline(SIMPLE.series, (span("t.py::test_a", "call", 1, None),), origin=100.0))
+    assert figure.layout.meta["tests"][0][:3] == ["t.py::test_a", 1, 3]
 
 
 def test_no_samples_is_told():

@@ -95,7 +95,14 @@ def plot_timeline(timeline: Timeline, run: Run | None = None) -> tuple[Figure, i
 
 
 def _spans_of(timeline: Timeline, series: Series) -> list[Span]:
-    return [span for span in timeline.spans if span.worker == series.worker]
+    """The tests of one process, with the one that it died in, which never reported its end."""
+    ended = [span for span in timeline.spans if span.worker == series.worker]
+    dying = [
+        Span(death.nodeid, death.activity, death.worker, death.test_since, death.time)
+        for death in timeline.deaths
+        if death.worker == series.worker and death.nodeid and death.activity != "collection"
+    ]
+    return [*ended, *dying]
 
 
 def _exact_peaks(run: Run | None) -> dict[tuple[str, str | None], list[int]]:
@@ -225,9 +232,13 @@ def _add_together(figure: Figure, sampled: Sequence[Series], origin: float, scal
         )
 
 
+def _time_of(death: Death, panel: _Panel) -> float:
+    return panel.series.times[-1] if death.time is None else death.time
+
+
 def _add_death(figure: Figure, death: Death, panels: Sequence[_Panel], origin: float) -> None:
     panel = next((panel for panel in panels if panel.series.worker == death.worker), panels[0])
-    when = (death.time if death.time is not None else panel.series.times[-1]) - origin
+    when = _time_of(death, panel) - origin
     where = f" in {death.nodeid}" if death.nodeid else ""
     figure.add_vline(
         x=when,
@@ -262,8 +273,9 @@ def _finish(figure: Figure, timeline: Timeline, panels: Sequence[_Panel], scale:
     figure.update_xaxes(showgrid=False, zeroline=False, exponentformat="none", separatethousands=True)
     figure.for_each_annotation(lambda title: title.update(x=0, xanchor="left"), {"xref": "paper"})
     first = min(panel.series.times[0] for panel in panels) - timeline.origin
-    last = max(panel.series.times[-1] for panel in panels) - timeline.origin
-    figure.update_xaxes(range=[min(0.0, first), max(last, first + 1e-3)])
+    last = max([p.series.times[-1] for p in panels] + [_time_of(d, panels[-1]) for d in timeline.deaths])
+    last = max(1.005 * (last - timeline.origin), first + 1e-3)
+    figure.update_xaxes(range=[min(0.0, first), last])
     figure.update_xaxes(title="seconds since the session began", row=rows)
     figure.update_yaxes(rangemode="tozero", zeroline=False, showgrid=False)
     figure.update_yaxes(title=scale.titled("resident memory"), row=(rows + 1) // 2)
