@@ -146,6 +146,27 @@ def test_other_threads_do_not_count_where_so_asked(run, pytester):
     result.stdout.fnmatch_lines(["MEMORY PROBLEMS *::test_all_threads*"])
 
 
+def test_a_limit_on_all_threads_is_not_judged_by_one(run, pytester):
+    """One window counts one thread or all: where two markers disagree, the weaker reading is told, and never passes."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.limit_leaks("1 MB", current_thread_only=True)
+        @pytest.mark.limit_memory("1 MB")
+        def test_limit_on_all(): bytearray(5_000_000)
+
+        @pytest.mark.limit_leaks("1 MB")
+        @pytest.mark.limit_memory("1 MB", current_thread_only=True)
+        def test_leaks_of_all(): pass
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*2 limits not judged: another limit of this test counts its own thread alone*"])
+    run("--memory-unmeasured=fail").assert_outcomes(failed=2)
+
+
 def test_totals_are_counted_where_a_limit_asks_for_them(run, pytester):
     """The memray engine knows them only in its costlier format, and takes that for this test alone."""
     pytest.importorskip("memray")

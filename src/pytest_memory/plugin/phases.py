@@ -24,7 +24,7 @@ from pytest_memory.plugin.settings import Settings
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
 from pytest_memory.plugin.transport import FinishedPhase, LocalPhase, Showcase, encode_phase, junit_properties
 from pytest_memory.policy.leaks import LeakLimit, judge_leaks
-from pytest_memory.policy.limits import explain, judge
+from pytest_memory.policy.limits import ONE_THREAD, explain, judge
 
 
 class MemoryLimitExceeded(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
@@ -248,9 +248,16 @@ class PhaseHooks:
         sites = attempt.reading.sites if attempt.reading is not None else ()
         if phase == "call":
             sites = sites_of_test(sites, self._surrounding)
-        verdicts = tuple(judge(limit, usage, sites) for limit in attempt.plan.limits if limit.phase == phase)
-        if attempt.plan.leaks is not None and phase == "call":
-            verdicts = (*verdicts, self._judge_leaks(attempt.plan.leaks, attempt.reading, usage.unmeasured))
+        request = attempt.plan.heap.get(phase)
+        one_thread = request is not None and request.current_thread_only
+        limits = (limit for limit in attempt.plan.limits if limit.phase == phase)
+        verdicts = tuple(judge(limit, usage, sites, one_thread=one_thread) for limit in limits)
+        leaks = attempt.plan.leaks
+        if leaks is not None and phase == "call":
+            unmeasured = usage.unmeasured
+            if one_thread and not leaks.limit.current_thread_only:
+                unmeasured = ONE_THREAD
+            verdicts = (*verdicts, self._judge_leaks(leaks, attempt.reading, unmeasured))
         finished = FinishedPhase(
             nodeid=attempt.item.nodeid,
             phase=phase,
@@ -263,7 +270,7 @@ class PhaseHooks:
         self._showcase.consider(finished)
 
     def _judge_leaks(self, leaks: LeakLimit, reading: HeapReading | None, unmeasured: str) -> Verdict:
-        if reading is None or reading.usage is None:
+        if unmeasured or reading is None:
             return Verdict(leaks.limit, "not judged", reason=unmeasured or "this engine does not measure leaks")
         return judge_leaks(leaks, sites_of_test(reading.leaked, self._surrounding))
 

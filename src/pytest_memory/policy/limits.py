@@ -64,8 +64,23 @@ def binding_limits(closest_first: Iterable[Limit], defaults: Sequence[DefaultLim
     return tuple(bound.values())
 
 
-def judge(limit: Limit, usage: PhaseUsage, sites: tuple[AllocationSite, ...] = ()) -> Verdict:
-    """Hold a limit on heap or resident memory against a phase; a value equal to the bound passes."""
+ONE_THREAD = "another limit of this test counts its own thread alone"
+"""Why a limit on the whole process is not judged where one window can count only one of the two."""
+
+
+def judge(
+    limit: Limit, usage: PhaseUsage, sites: tuple[AllocationSite, ...] = (), *, one_thread: bool = False
+) -> Verdict:
+    """Hold a limit on heap or resident memory against a phase; a value equal to the bound passes.
+
+    Args:
+        limit: The limit.
+        usage: What the phase used.
+        sites: The call stacks at its peak.
+        one_thread: The heap figures are those of one thread; a limit on all threads is not judged by them.
+    """
+    if one_thread and limit.metric in _HEAP_METRICS and not limit.current_thread_only:
+        return Verdict(limit, "not judged", reason=ONE_THREAD)
     measured, reason = _measured(limit.metric, usage)
     if measured is None:
         return Verdict(limit, "not judged", reason=reason)
