@@ -93,8 +93,8 @@ Memory of the machine: 16 GiB, 8 GiB available now
 Memory pressure: some task waited for memory in 12% of the last 10 s
 The kernel killed for memory: 1 process of this cgroup since the run began
 Raised the resident level most before it:
-    + 440 MiB  t.py::test_culprit
-    +  10 MiB  t.py::test_small
+     +440 MiB  t.py::test_culprit
+      +10 MiB  t.py::test_small
 These raised it by more than the test that was running: look at them first.
 
 The results of this run are incomplete: 2 tests had ended before.

@@ -52,18 +52,24 @@ def recorder_of(pid: int) -> int | None:
 
 def wait_for_tests(folder: Path, process: subprocess.Popen[str]) -> None:
     """Wait until the first test runs."""
-    while not (folder / "running").exists():
+    running = folder / "running"
+    while not running.exists() or not running.stat().st_size:
         if process.poll() is not None:
             sys.exit(f"the session ended by itself:\n{process.stdout.read() if process.stdout else ''}")
         time.sleep(0.005)
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return True
+    """Whether a process has ended; it closes its output a moment before that."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.005)
+    return False
 
 
 def kill_tests(randomness: random.Random, number: int) -> tuple[str, float]:

@@ -163,7 +163,7 @@ def _raised_lines(autopsy: Autopsy) -> list[str]:
     lines = ["Raised the resident level most before it:"]
     for one in autopsy.raised:
         worker = f"[{one.worker}] " if one.worker else ""
-        lines.append(f"{_INDENT}+{human_bytes(one.size):>8}  {worker}{one.nodeid}")
+        lines.append(f"{_INDENT}{'+' + human_bytes(one.size):>9}  {worker}{one.nodeid}")
     if autopsy.own is not None and autopsy.raised[0].size > max(autopsy.own, 0):
         lines.append("These raised it by more than the test that was running: look at them first.")
     return lines
