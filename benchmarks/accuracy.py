@@ -109,9 +109,8 @@ def beside(ours: list[int], theirs: list[int]) -> str:
 
 def main() -> None:
     """Print the table."""
-    print(
-        f"{'workload':10}  {'first run':>12}  {'runs 2-8':>25}  {'2nd process':>11}  {'samples':>7}  counting mallocs only"
-    )
+    heads = f"{'workload':10}  {'first run':>12}  {'runs 2-8':>25}  {'2nd process':>11}  {'samples':>7}"
+    print(f"{heads}  counting mallocs only")
     for name in WORKLOADS:
         one, two = elsewhere(name, "python"), elsewhere(name, "python")
         mallocs, memray = elsewhere(name, "malloc"), elsewhere(name, "memray")
