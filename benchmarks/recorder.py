@@ -51,7 +51,7 @@ class Mode:
 
 def run(mode: Mode, folder: Path, what: Sequence[str]) -> None:
     """One round in an empty folder."""
-    environment = {**os.environ, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [mode.python, "-m", "pytest", "-q", f"--rootdir={folder}", *mode.options, *what]
     begun = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
@@ -129,15 +129,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memlog-python", help="interpreter of an environment with pytest-memlog and networkx")
     arguments = parser.parse_args()
+    plugin = ("-p", "pytest_memory.entry")
     ours = [
-        Mode("plain", sys.executable, ()),
-        Mode("--memlog at 0.1 s", sys.executable, ("--memlog",)),
-        Mode("--memlog at 0.01 s", sys.executable, ("--memlog", "--memlog-interval=0.01")),
+        Mode("plain", sys.executable, plugin),
+        Mode("--memlog at 0.1 s", sys.executable, (*plugin, "--memlog")),
+        Mode("--memlog at 0.01 s", sys.executable, (*plugin, "--memlog", "--memlog-interval=0.01")),
     ]
     price(ours, arguments.rounds)
     theirs = []
     if arguments.memlog_python:
-        theirs = [Mode("pytest-memlog at 0.1 s", arguments.memlog_python, ("--memlog",))]
+        theirs = [Mode("pytest-memlog at 0.1 s", arguments.memlog_python, ("-p", "pytest_memlog.plugin", "--memlog"))]
         plain = Mode("plain, its environment", arguments.memlog_python, ())
         price([plain, *theirs], 1)
     spikes([*ours[1:], *theirs])

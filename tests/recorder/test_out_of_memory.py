@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -36,15 +37,27 @@ def group():
     """A cgroup that may use 300 MiB, where this machine lets us make one."""
     for top, limit in GROUPS:
         group = top / f"pytest-memory-{os.getpid()}"
-        with contextlib.suppress(OSError):
+        try:
             group.mkdir()
-            try:
-                (group / limit).write_text(str(LIMIT))
-                yield group
-                return
-            finally:
-                group.rmdir()
-    pytest.skip("no cgroup with a memory limit can be made here")
+        except OSError:
+            continue
+        try:
+            (group / limit).write_text(str(LIMIT))
+        except OSError:
+            group.rmdir()
+            continue
+        break
+    else:
+        pytest.skip("no cgroup with a memory limit can be made here")
+    yield group
+    deadline = time.monotonic() + 10
+    while (group / "cgroup.procs").read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for _ in range(100):  # the kernel takes a moment to let go of a group that has just become empty
+        with contextlib.suppress(OSError):
+            group.rmdir()
+            return
+        time.sleep(0.05)
 
 
 def run_inside(group, folder, *arguments):
