@@ -10,16 +10,24 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..errors import PytestMemoryError
 from .process import RecorderSettings
 
-_PACKAGES = str(Path(__file__).resolve().parents[2])
-_PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[2]); from pytest_memory.recorder.process import main; main(sys.argv[1])"
-)
+_PROGRAM = "import sys; sys.path[:0] = sys.argv[2:]; from pytest_memory.recorder.process import main; main(sys.argv[1])"
+
+
+def _packages() -> list[str]:
+    """Where the recorder finds this package, and psutil where it needs that: it starts without site-packages."""
+    folders = [str(Path(__file__).resolve().parents[2])]
+    if sys.platform != "linux":
+        found = find_spec("psutil")
+        if found is not None and found.origin is not None:
+            folders.append(str(Path(found.origin).parents[1]))
+    return folders
 
 
 class RecorderUnavailable(PytestMemoryError):
@@ -50,7 +58,7 @@ class RecorderProcess:
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
         try:
             self._process = subprocess.Popen(
-                [*command, json.dumps(asdict(replace(settings, report=report))), _PACKAGES],
+                [*command, json.dumps(asdict(replace(settings, report=report))), *_packages()],
                 stdin=control,
                 stdout=terminal,
                 stderr=subprocess.DEVNULL,
