@@ -31,8 +31,11 @@ def right(value):
     return SIZE < value < SIZE + 2_000
 
 
-def test_tracemalloc_started_before_a_window(engine):
-    """Its own books lie beneath the hooks and do not count."""
+@pytest.mark.parametrize("beneath", [True, False])
+def test_tracemalloc_started_before_a_window(engine, beneath):
+    """Its own books do not count, whether it stands above the hooks or beneath them."""
+    if beneath:
+        engine.stand_aside()
     tracemalloc.start(10)
     try:
         assert right(peak(engine))
@@ -69,7 +72,8 @@ def test_tracemalloc_started_inside_one_window_and_stopped_inside_the_next(engin
 
 
 def test_tracemalloc_stopped_over_the_hooks_makes_the_reading_void(engine):
-    """Started before the window and stopped inside, it takes the hooks along: not measured, and never 0."""
+    """Where the hooks stand on top of it, its end takes them along: not measured, and never 0."""
+    engine.stand_aside()
     tracemalloc.start()
     window = engine.open(PYTHON)
     tracemalloc.stop()

@@ -266,6 +266,37 @@ def tracing(seconds):
         gc.collect()
 
 
+def interpreters(seconds):
+    """Interpreters with a lock of their own allocate at the same time (CPython 3.14 has them)."""
+    try:
+        from concurrent import interpreters as others
+    except ImportError:
+        return
+    code = f"""
+import time
+end = time.monotonic() + {seconds}
+while time.monotonic() < end:
+    blocks = [bytes(n) for n in range(500)]
+    table = {{str(n): n for n in range(300)}}
+"""
+
+    def run():
+        interpreter = others.create()
+        interpreter.exec(code)
+        interpreter.close()
+
+    workers = [threading.Thread(target=run) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    rng, kept = random.Random(10), []
+    for _ in until(seconds):
+        ENGINE.stand_aside()
+        ENGINE.stand_by()
+        windows(rng, 5, lambda: allocate(rng, kept))
+    for worker in workers:
+        worker.join()
+
+
 def finalisation(seconds):
     """The interpreter ends inside a window, with daemon threads that go on allocating."""
     code = (
@@ -293,6 +324,7 @@ PROGRAMS = [
     out_of_memory,
     processes,
     tracing,
+    interpreters,
     finalisation,
 ]
 

@@ -28,6 +28,7 @@ NAMES = (
     "out_of_memory",
     "processes",
     "tracing",
+    "interpreters",
     "finalisation",
 )
 

@@ -1,7 +1,7 @@
 """The native engine: every allocation counted, to the byte, at a few percent.
 
-The C core beside this file stands in the import tables of all loaded libraries and, while a window needs it, in front
-of the Python object allocators. This module turns what it counted into the values of ``engines/base.py``.
+The C core beside this file stands in the import tables of all loaded libraries and, from the first window that needs
+it, in front of the Python object allocators. This module turns what it counted into the values of ``engines/base.py``.
 
 Windows nest, whatever they ask for: each has its own counters, and windows of different granularity are counted by
 separate ledgers. A window inside another may ask for other detail; call stacks captured for one are, where they
@@ -81,7 +81,7 @@ class NativeEngine:
         self._core.aside()
 
     def stand_by(self) -> None:
-        """Nothing to do: a window that counts Python objects hooks their allocators when it opens."""
+        """Nothing to do: the next window that counts Python objects hooks their allocators again."""
 
     def notes(self) -> tuple[str, ...]:
         """Libraries whose own allocators were not seen."""

@@ -59,7 +59,7 @@ static bool hooks_in_place(void) {
 }
 
 static bool python_hooks_in_place(void) {
-    if (pm_windows_depth(PM_PYTHON) && pm_pyalloc_intact()) return true;
+    if (pm_pyalloc_intact()) return true;
     note_break(PM_PYTHON);
     pm_pyalloc_hook();
     return pm_pyalloc_intact();
@@ -76,8 +76,6 @@ const char *pm_engine_open(struct pm_session *session) {
         session->serial = session->window->serial;
         session->breaks = breaks[session->request.ledger];
         session->forks = forks;
-    } else {
-        pm_engine_aside();
     }
     return reason;
 }
@@ -89,7 +87,6 @@ const char *pm_engine_close(struct pm_session *session, struct pm_reading *readi
     pm_window_close(which, session->window, reading);
     bool intact = pm_patch_intact() && (which != PM_PYTHON || pm_pyalloc_intact());
     if (!intact) note_break(which);
-    pm_engine_aside();
     if (!intact || session->breaks != breaks[which]) return "another tool replaced the allocation hooks";
     if (reading->lost) return "the engine had no memory left for its own tables";
     return NULL;

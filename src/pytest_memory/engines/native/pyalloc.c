@@ -16,6 +16,12 @@ static int generation[DOMAINS];
 
 static PM_THREAD_LOCAL bool probed;
 
+/* Interpreters with a lock of their own read the allocators while we change them, one word at a time: they may find
+ * our function with the context of the one before, which is NULL for the interpreter's own allocators. */
+static inline const PyMemAllocatorEx *beneath(void *context) {
+    return PM_LIKELY(context) ? context : &below[DOMAINS - 1][0];
+}
+
 static inline bool counting(uint32_t state, const struct pm_thread *self) {
     return pm_state_of(state, PM_PYTHON) & PM_OPEN && !self->python_depth && !self->nested;
 }
@@ -26,7 +32,7 @@ static inline void *finish(uint32_t state, struct pm_thread *self, void *block, 
 }
 
 static void *hook_malloc(void *context, size_t size) {
-    const PyMemAllocatorEx *next = context;
+    const PyMemAllocatorEx *next = beneath(context);
     uint32_t state = pm_load_state();
     struct pm_thread *self = &pm_self;
     if (PM_UNLIKELY(!counting(state, self))) {
@@ -40,7 +46,7 @@ static void *hook_malloc(void *context, size_t size) {
 }
 
 static void *hook_calloc(void *context, size_t count, size_t size) {
-    const PyMemAllocatorEx *next = context;
+    const PyMemAllocatorEx *next = beneath(context);
     uint32_t state = pm_load_state();
     struct pm_thread *self = &pm_self;
     if (PM_UNLIKELY(!counting(state, self))) return next->calloc(next->ctx, count, size);
@@ -51,7 +57,7 @@ static void *hook_calloc(void *context, size_t count, size_t size) {
 }
 
 static void *hook_realloc(void *context, void *old, size_t size) {
-    const PyMemAllocatorEx *next = context;
+    const PyMemAllocatorEx *next = beneath(context);
     uint32_t state = pm_load_state();
     struct pm_thread *self = &pm_self;
     if (PM_UNLIKELY(!counting(state, self))) return next->realloc(next->ctx, old, size);
@@ -69,7 +75,7 @@ static void *hook_realloc(void *context, void *old, size_t size) {
 }
 
 static void hook_free(void *context, void *block) {
-    const PyMemAllocatorEx *next = context;
+    const PyMemAllocatorEx *next = beneath(context);
     uint32_t state = pm_load_state();
     struct pm_thread *self = &pm_self;
     if (block && counting(state, self)) pm_ledger_freed(PM_PYTHON, self, pm_ledger_lift(PM_PYTHON, block));
@@ -125,6 +131,7 @@ void pm_pyalloc_hook(void) {
         PyMemAllocatorEx current, hook = {NULL, hook_malloc, hook_calloc, hook_realloc, hook_free};
         PyMem_GetAllocator(domains[i], &current);
         hook.ctx = remember(i, &current);
+        atomic_thread_fence(memory_order_release);
         PyMem_SetAllocator(domains[i], &hook);
     }
 }

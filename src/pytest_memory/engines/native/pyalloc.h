@@ -1,4 +1,4 @@
-/* The Python object allocators (domains OBJ and MEM; RAW reaches malloc), hooked while a window counts them. */
+/* The Python object allocators (domains OBJ and MEM; RAW reaches malloc), hooked from the first window that counts them on. */
 #ifndef PM_PYALLOC_H
 #define PM_PYALLOC_H
 

@@ -123,11 +123,15 @@ void pm_window_close(int which, struct pm_window *window, struct pm_reading *rea
     struct pm_ledger *ledger = &pm_ledgers[which];
     unlink_window(ledger, window);
     publish();
+    /* Threads that were inside a hook may still count: what a hook changes last is read first. */
     const struct pm_totals *own = window->own;
+    reading->retained = atomic_load_explicit(&window->live, memory_order_acquire);
+    reading->peak = atomic_load_explicit(&window->peak, memory_order_acquire);
+    if (reading->peak < reading->retained) reading->peak = reading->retained;
     reading->allocated = (own ? own->allocated[which] : pm_threads_allocated(which)) - window->allocated;
     reading->allocations = (own ? own->allocations[which] : pm_threads_allocations(which)) - window->allocations;
-    reading->peak = atomic_load_explicit(&window->peak, memory_order_relaxed);
-    reading->retained = atomic_load_explicit(&window->live, memory_order_relaxed);
+    /* A block that another thread was about to count when the window opened is live in it and was summed before. */
+    if (reading->allocated < reading->peak) reading->allocated = reading->peak;
     reading->lost = ledger->lost - window->lost;
     if (window->thread_only) window->own->owner--;
     window->used = false;
