@@ -26,7 +26,7 @@ class ScriptedEngine:
         granularities=("python",),
         details=("counters",),
         nests=True,
-        cheap=True,
+        cheap=False,
         threads=False,
         captures=False,
     )

@@ -128,5 +128,11 @@ def _bound(target: Callable[..., object], args: Sequence[Any], kwargs: Mapping[s
     named = {f"keyword_{position}": value for position, value in enumerate(kwargs.values())}
     written = [*names, *(f"{key}={value}" for key, value in zip(kwargs, named, strict=True))]
     code = compile(f"lambda: target({', '.join(written)})", "<memory pass>", "eval")
+    # Run once without the target: since Python 3.12 new code is instrumented, in memory of its own, at its first run.
+    eval(code, {"target": _takes_anything, **names, **named})()
     call: Call = eval(code, {"target": target, **names, **named})
     return call
+
+
+def _takes_anything(*args: object, **kwargs: object) -> None:
+    pass
