@@ -143,6 +143,8 @@ class BenchmarkTelling:
         self._verdict += [f"{_PREFIX} {reason}" for reason in result.unjudged]
         if result.regressions:
             self._verdict += ["Memory regressions over threshold:", *(each.line() for each in result.regressions)]
+        elif gate and result.passed:
+            self._verdict.append(f"{_PREFIX} no regressions over thresholds against {self._baseline.label}.")
         return result.passed
 
     def _searched(self) -> str:
