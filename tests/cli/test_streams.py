@@ -57,7 +57,9 @@ def test_a_terminal_gets_colours_and_red_errors(pair):
     """stdout and stderr are judged each on its own."""
     pty = pytest.importorskip("pty")
     master, slave = pty.openpty()
-    code = subprocess.Popen([sys.executable, "-m", "pytest_memory", "compare", pair[0]], stderr=slave).wait()
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm"}
+    command = [sys.executable, "-m", "pytest_memory", "compare", pair[0]]
+    code = subprocess.Popen(command, stderr=slave, env=environment).wait()
     os.close(slave)
     assert code == 2
     assert os.read(master, 1000).startswith(b"\x1b[31mcompare needs at least two runs")
