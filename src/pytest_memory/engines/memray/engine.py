@@ -80,10 +80,13 @@ class MemrayEngine:
 
 
 def _has_symbols() -> bool:
-    """Whether memray finds the interpreter's own functions on a native stack: it needs them to mix both kinds."""
+    """Whether memray finds the interpreter's own functions on a native stack: it needs them to mix both kinds.
+
+    A Python that exports some names (``FUNCTION_NAME_ONLY``, such as Debian's) does not name the ones in question.
+    """
     from memray._memray import SymbolicSupport, get_symbolic_support
 
-    return bool(get_symbolic_support() != SymbolicSupport.NONE)
+    return bool(get_symbolic_support() == SymbolicSupport.TOTAL)
 
 
 def _version_tuple(version: str) -> tuple[int, ...]:
