@@ -26,6 +26,16 @@ _PADDING = 1 << 16
 _OWN_DIRECTORY = str(Path(__file__).parents[2]) + os.sep
 
 
+def has_symbols() -> bool:
+    """Whether memray finds the interpreter's own functions on a native stack: it needs them to mix both kinds.
+
+    A Python that exports some names (``FUNCTION_NAME_ONLY``, such as Debian's) does not name the ones in question.
+    """
+    from memray._memray import SymbolicSupport, get_symbolic_support
+
+    return bool(get_symbolic_support() == SymbolicSupport.TOTAL)
+
+
 def traces_native(request: WindowRequest) -> bool:
     """Leaks are told apart by native frames too, as pytest-memray does: much of what leaks, leaks in C."""
     return request.native_frames or request.leaks
@@ -59,7 +69,7 @@ class Capture:
         self._path = path
         self._request = request
         self._opener = opener
-        self._native = traces_native(request)
+        self._native = traces_native(request) and has_symbols()  # without them a mixed stack is all unknown
 
     def read(self, *, whole_log: bool) -> HeapReading:
         """Everything that was asked for.

@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import version
 
 from pytest_memory.engines.base import Capabilities, WindowRequest
-from pytest_memory.engines.memray.capture import traces_native
+from pytest_memory.engines.memray.capture import has_symbols, traces_native
 from pytest_memory.engines.memray.window import MemrayWindow
 from pytest_memory.errors import EngineUnavailable
 
@@ -70,23 +70,13 @@ class MemrayEngine:
             sentences.append(
                 f"memray {self._version} can crash on Python 3.12 when it stops tracking; a newer one does not"
             )
-        if self._native_wanted and not _has_symbols():
+        if self._native_wanted and not has_symbols():
             sentences.append("this Python is stripped of its symbols, so memray cannot show native frames")
         return tuple(sentences)
 
     def held_bytes(self) -> int:
         """Not known: its bookkeeping lies among the allocations that it tracks."""
         return 0
-
-
-def _has_symbols() -> bool:
-    """Whether memray finds the interpreter's own functions on a native stack: it needs them to mix both kinds.
-
-    A Python that exports some names (``FUNCTION_NAME_ONLY``, such as Debian's) does not name the ones in question.
-    """
-    from memray._memray import SymbolicSupport, get_symbolic_support
-
-    return bool(get_symbolic_support() == SymbolicSupport.TOTAL)
 
 
 def _version_tuple(version: str) -> tuple[int, ...]:
