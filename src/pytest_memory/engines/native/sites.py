@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -78,20 +77,23 @@ class SiteReader:
     def _resolved(self, found: list[tuple[int, int, int]], limit: int | None) -> tuple[AllocationSite, ...]:
         """One site per distinct stack: two calls on one line are two stacks to the core, and one to the reader."""
         found.sort(reverse=True)
-        sizes: defaultdict[tuple[StackFrame, ...], int] = defaultdict(int)
-        counts: defaultdict[tuple[StackFrame, ...], int] = defaultdict(int)
+        merged: dict[tuple[int, ...] | None, list[int]] = {}
         for size, count, number in found if limit is None else found[: 2 * limit]:
-            frames = self._stack(number)
-            sizes[frames] += size
-            counts[frames] += count
-        merged = [AllocationSite(size, counts[frames], frames) for frames, size in sizes.items()]
-        merged.sort(key=lambda site: site.bytes, reverse=True)
-        return tuple(merged[:limit])
+            totals = merged.setdefault(self._places(number), [0, 0])
+            totals[0] += size
+            totals[1] += count
+        largest = sorted(merged.items(), key=lambda stack: stack[1][0], reverse=True)
+        return tuple(
+            [AllocationSite(size, count, self._frames_at(places)) for places, (size, count) in largest[:limit]]
+        )
 
-    def _stack(self, number: int) -> tuple[StackFrame, ...]:
-        if number == _NO_ROOM_NUMBER:
+    def _places(self, number: int) -> tuple[int, ...] | None:
+        """A stack as code objects and lines, which compare faster than frames; ``None`` for what had no room."""
+        return None if number == _NO_ROOM_NUMBER else tuple(self._core.places(self._ledger, number))
+
+    def _frames_at(self, places: tuple[int, ...] | None) -> tuple[StackFrame, ...]:
+        if places is None:
             return NO_ROOM
-        places = self._core.places(self._ledger, number)
         frames = tuple([self._frame(place) for place in places]) or NO_PYTHON
         return frames if _QUALIFIED else enclosing(frames)
 
