@@ -36,7 +36,7 @@ def run(pytester, monkeypatch):
 def test_memlog_writes_the_seeds_log(pytester, run):
     """--memlog makes memlog.json with rss, time and name, and says where it is and how high memory went."""
     pytester.makepyfile("import time\ndef test_one(): time.sleep(0.15)")
-    result = run("--memlog", "--memlog-interval=0.01")
+    result = run("--memlog", "--memlog-interval=0.01", "--memlog-warmup=0.01")
     result.assert_outcomes(passed=1)
     entries = json.loads((pytester.path / "memlog.json").read_text())
     assert all(set(entry) == {"rss", "time", "name"} for entry in entries)
@@ -234,7 +234,7 @@ def test_the_guard_leaves_other_signal_handlers_alone(pytester, run):
 def test_under_xdist_a_worker_dies_and_the_run_goes_on(pytester, run):
     """Workers register with the one recorder: the crashed one is explained, the log names each entry's worker."""
     pytester.makepyfile(test_it=DEADLY.format(how="os.kill(os.getpid(), signal.SIGKILL)"))
-    result = run("--memlog", "--memlog-interval=0.02", "-n", "2")
+    result = run("--memlog", "--memlog-interval=0.02", "--memlog-warmup=0.01", "-n", "2")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["Worker gw? (process *) was killed by SIGKILL while running", "*::test_deadly"])
     entries = json.loads((pytester.path / "memlog.json").read_text())
@@ -294,7 +294,7 @@ def test_a_fork_that_runs_on_into_pytest_disturbs_nothing(pytester, run):
         def test_after(): time.sleep(0.1)
         """
     )
-    result = run("--memlog", "--memlog-interval=0.02")
+    result = run("--memlog", "--memlog-interval=0.02", "--memlog-warmup=0.01")
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*autopsy*")
     names = {entry["name"] for entry in json.loads((pytester.path / "memlog.json").read_text())}
