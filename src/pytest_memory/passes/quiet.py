@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_IMMORTALS = 1000
+"""More than Python 3.12 freezes by itself: it moves its immortal objects there, some hundred."""
+
 
 @contextmanager
 def quiet_interpreter() -> Iterator[None]:
@@ -21,7 +24,8 @@ def quiet_interpreter() -> Iterator[None]:
     Trace and profile functions of coverage tools and debuggers allocate on their own account: they pause.
     """
     with _hooks_paused():
-        setting_aside = gc.get_freeze_count() == 0  # otherwise the program has frozen objects itself, to stay frozen
+        # With more than these the program has frozen objects itself, and they are to stay frozen.
+        setting_aside = gc.get_freeze_count() < _IMMORTALS
         if setting_aside:
             gc.freeze()
         gc.collect()
