@@ -226,3 +226,16 @@ class TestReader:
             "the resident peak is a lower bound, read at both ends of a phase "
             "(No such file or directory: /proc/self/clear_refs)"
         )
+
+
+@linux
+def test_the_quick_reading_agrees_with_the_slow_one():
+    """Once getrusage is trusted it gives the mark that status gives, after a spike and after a reset."""
+    reader = KernelResident()
+    reader.open().close()
+    for size in (0, 40 * 1024**2):
+        reader.reset()
+        spike(size or mmap.PAGESIZE)
+        _, quick = reader.read()
+        _, slow = reader._read_status()
+        assert abs(quick - slow) < BATCH

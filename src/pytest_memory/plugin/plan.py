@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import pytest
 
 from pytest_memory.engines.base import Capabilities, WindowRequest
 from pytest_memory.errors import PytestMemoryError
-from pytest_memory.model import PHASES, Detail, Limit, Phase
+from pytest_memory.model import PHASES, Granularity, Limit, Phase
 from pytest_memory.plugin.markers import leak_limit, limit_memory_limits
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.policy.leaks import LeakLimit
@@ -70,21 +71,21 @@ def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities)
     )
 
 
-def _detail(phase: Phase, binding: list[Limit], leaks: LeakLimit | None, settings: Settings) -> Detail:
-    """Call stacks are shown of the call, and of a phase that breaks a limit; counting is enough for the rest."""
-    if leaks is not None:
-        return "stacks"
-    return settings.detail if phase == "call" or binding else "counters"
+@lru_cache(maxsize=8)
+def _counting(granularity: Granularity, native_frames: bool) -> WindowRequest:
+    return WindowRequest(granularity=granularity, detail="counters", totals=False, native_frames=native_frames)
 
 
 def _request(
     item: pytest.Item, phase: Phase, limits: list[Limit], leaks: LeakLimit | None, settings: Settings
 ) -> WindowRequest:
     binding = [limit for limit in limits if limit.phase == phase]
+    if phase != "call" and not binding:  # call stacks are shown of the call, and of a phase that breaks a limit
+        return _counting(settings.granularity, settings.memray.native)
     dumps = settings.memray.dumps
     return WindowRequest(
         granularity=settings.granularity if leaks is None else "python",  # most of what leaks are small objects
-        detail=_detail(phase, binding, leaks, settings),
+        detail=settings.detail if leaks is None else "stacks",
         current_thread_only=any(limit.current_thread_only for limit in (*binding, *([leaks.limit] if leaks else ()))),
         totals=any(limit.metric in ("allocated", "allocations") for limit in binding),
         leaks=leaks is not None,
