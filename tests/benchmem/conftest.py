@@ -63,5 +63,8 @@ class Suite:
 
 
 @pytest.fixture
-def suite(pytester):
+def suite(pytester, monkeypatch):
+    # Where the tests of this folder run in a worker, the runs that they make are none of its work: with this variable
+    # pytest-benchmark would leave the timings out.
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     return Suite(pytester)
