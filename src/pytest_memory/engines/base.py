@@ -120,9 +120,3 @@ class HeapEngine(Protocol):
     def held_bytes(self) -> int:
         """Resident memory of the engine's own tables, which rss figures contain and heap figures do not."""
         ...
-
-
-def unavailable_metrics(capabilities: Capabilities) -> frozenset[HeapMetric]:
-    """The heap metrics that an engine cannot give."""
-    every: frozenset[HeapMetric] = frozenset(("peak", "allocated", "allocations", "retained"))
-    return every - capabilities.metrics
