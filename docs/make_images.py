@@ -1,6 +1,6 @@
 """Make the pictures of gallery.md with the commands that it shows (needs the network, uv, kaleido, Chromium, Pillow).
 
-    python docs/make_images.py
+python docs/make_images.py
 """
 
 import subprocess

@@ -99,9 +99,10 @@ def _measured(meter: Meter, call: Call, plan: PassPlan) -> tuple[HeapReading, in
 
 
 if sys.version_info >= (3, 11):
-    # The frames of Python functions live in chunks of 16 KiB, each allocated when the one before is full: whether that
-    # happens inside the window would depend on how deep the stack of the caller is. A frame that says it needs more
-    # than such a chunk has starts a larger one, with room for some two hundred frames behind it, before the window.
+    # The frames of Python functions live in chunks of 16 KiB, each allocated when the one before is full. To who counts
+    # mallocs, whether that happens inside the window would depend on how deep the stack of the caller is. A frame that
+    # says it needs more than such a chunk has starts a larger one, with room for some two hundred frames behind it,
+    # before the window.
     _measured.__code__ = _measured.__code__.replace(co_stacksize=3200)
 
 

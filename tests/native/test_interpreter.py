@@ -1,0 +1,75 @@
+"""What the interpreter maps for itself is no object of the program."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+from pytest_memory.engines.base import WindowRequest
+
+OBJECTS = WindowRequest(granularity="python", detail="counters")
+MALLOCS = WindowRequest(granularity="malloc", detail="counters")
+CHUNK = 16 * 1024
+
+
+def descend(depth):
+    if depth:
+        descend(depth - 1)
+
+
+descend.__code__ = descend.__code__.replace(co_stacksize=60)  # 200 frames of more than 480 bytes: several chunks
+
+
+def both(engine):
+    """Usage in Python and in malloc granularity of the same descent."""
+    objects = engine.open(OBJECTS)
+    mallocs = engine.open(MALLOCS)
+    descend(200)
+    counted_mallocs = mallocs.close().usage
+    return objects.close().usage, counted_mallocs
+
+
+needs_chunks = pytest.mark.skipif(sys.version_info < (3, 11), reason="frames of CPython 3.10 are objects")
+
+
+@needs_chunks
+def test_frames_are_not_objects(engine):
+    """A deep call maps chunks for its frames; mallocs see them, and objects do not count them."""
+    descend(200)
+    objects, mallocs = both(engine)
+    assert mallocs.allocated >= 2 * CHUNK
+    assert mallocs.retained == 0
+    assert (objects.peak, objects.allocated, objects.allocations, objects.retained) == (0, 0, 0, 0)
+
+
+@needs_chunks
+def test_the_first_frames_of_a_thread_are_not_objects(engine):
+    """A thread maps its first chunk when it begins to run Python."""
+    before, inside, done = (threading.Event() for _ in range(3))
+
+    def work():
+        before.wait()
+        descend(200)
+        inside.set()
+        done.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    window = engine.open(OBJECTS)
+    before.set()
+    inside.wait()
+    usage = window.close().usage
+    done.set()
+    thread.join()
+    assert usage.allocated < CHUNK
+
+
+def test_arenas_are_not_objects(engine):
+    """Every object counts with the size asked for, and the arena beneath them never."""
+    window = engine.open(OBJECTS)
+    blocks = [bytes(100) for _ in range(30_000)]
+    usage = window.close().usage
+    expected = len(blocks) * (sys.getsizeof(b"") + 100)
+    assert expected <= usage.peak - sys.getsizeof(blocks) < expected + CHUNK
