@@ -40,7 +40,8 @@ class Suite:
         self.pytester.makeini(f"[pytest]\n{text}")
 
     def run(self, *args, outcomes=None, code=None):
-        result = self.pytester.runpytest(*QUICK, *args)
+        # pytest-rerunfailures starts a thread with a socket in each session, and never ends it.
+        result = self.pytester.runpytest("-p", "no:rerunfailures", *QUICK, *args)
         if outcomes is not None:
             found = {kind: count for kind, count in result.parseoutcomes().items() if "warning" not in kind}
             assert found == outcomes

@@ -120,10 +120,13 @@ def test_gevent_switches_stacks_under_an_open_window(engine):
 def test_faulthandler_dumps_inside_a_window(engine, tmp_path):
     """A dump in the middle of counting disturbs nothing, and is not disturbed."""
     window = engine.open(STACKS)
-    with open(tmp_path / "dump", "w") as file:  # noqa: PTH123
+    with open(tmp_path / "everybody", "w") as file:  # noqa: PTH123
         faulthandler.dump_traceback(file)
+    with open(tmp_path / "this thread", "w") as file:  # noqa: PTH123
+        faulthandler.dump_traceback(file, all_threads=False)
     assert window.close().usage.allocations > 0
-    assert "test_coexistence" in (tmp_path / "dump").read_text()
+    assert "most recent call first" in (tmp_path / "everybody").read_text()  # it stops after a hundred threads
+    assert "test_coexistence" in (tmp_path / "this thread").read_text()
 
 
 def test_a_forked_child_has_no_window_and_may_open_its_own(engine):

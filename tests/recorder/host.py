@@ -1,7 +1,8 @@
 """A test process without pytest, for tests that kill it: runs tests by name, and does what it is told in the middle.
 
-Usage: host.py FOLDER INTERVAL [GUARD] < commands: ``test NAME``, ``grow MIB``, ``sleep SECONDS``, ``end``, ``exit``,
-``kill``, ``segv``, ``fork``. Prints the recorder's process id first and ``done`` after each command.
+Usage: host.py FOLDER INTERVAL [GUARD] < commands: ``test NAME``, ``grow MIB``, ``sampled``, ``sleep SECONDS``, ``end``,
+``exit``, ``kill``, ``segv``, ``fork SECONDS``, ``reap``. Prints the recorder's process id first and ``done`` after each
+command; ``sampled`` is done when the recorder has seen what the commands before it did.
 """
 
 import ctypes
@@ -10,6 +11,8 @@ import signal
 import sys
 import time
 from pathlib import Path
+
+from sampled import wait_for_samples
 
 from pytest_memory.model import ResidentUsage, Span
 from pytest_memory.recorder.channel import Breadcrumb
@@ -41,7 +44,7 @@ def main():
     )
     recorder.wait_until_ready()
     print(recorder.pid, flush=True)
-    kept, running, since = [], None, begun
+    kept, running, since, children = [], None, begun, []
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         if command == "test":
@@ -53,13 +56,20 @@ def main():
             crumb.enter(2)
         elif command == "grow":
             kept.append(bytearray(b"x") * (int(argument) * 1024**2))
+        elif command == "sampled":
+            wait_for_samples(session)
         elif command == "sleep":
             time.sleep(float(argument))
         elif command == "fork":
-            if os.fork() == 0:
+            children.append(os.fork())
+            if children[-1] == 0:
                 crumb.begin("in a fork")
                 time.sleep(float(argument))
                 os._exit(0)
+        elif command == "reap":
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
         elif command == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif command == "segv":

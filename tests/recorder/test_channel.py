@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES
 from pytest_memory.recorder.channel import NAME_ROOM, Breadcrumb, CrumbReader
-from pytest_memory.recorder.sessions import process_lives
+from pytest_memory.recorder.sessions import process_lives, sessions
 
 STATES = (192, 256)
 
@@ -178,3 +178,10 @@ def test_a_foreign_or_newer_file_is_refused(tmp_path, content):
     (tmp_path / "main.crumb").write_bytes(content)
     with pytest.raises(UnreadableFile, match=r"main\.crumb' is"):
         CrumbReader(tmp_path / "main.crumb")
+
+
+def test_sessions_of_one_second_are_ordered_by_their_process(tmp_path):
+    """The newest comes first, also where the process ids have different lengths."""
+    for name in ("20261120T120304-9998", "20261120T120304-10001", "20261120T120303-20000"):
+        (tmp_path / name).mkdir()
+    assert [path.name.partition("-")[2] for path in sessions(tmp_path)] == ["10001", "9998", "20000"]

@@ -26,8 +26,10 @@ def test_culprit():
     kept.append(bytearray(b"x") * (150 * 1024**2))
 def test_victim():
     room = []
-    while True:
-        room.append(bytearray(b"x") * (4 * 1024**2))
+    asked = time.monotonic()
+    while time.monotonic() < asked + 60:
+        if len(room) < {blocks}:
+            room.append(bytearray(b"x") * (4 * 1024**2))
         time.sleep(0.002)
 """
 
@@ -70,7 +72,7 @@ def run_inside(group, folder, *arguments):
 
 def test_an_out_of_memory_kill_is_explained(group, tmp_path):
     """The autopsy tells the kernel's kill, the limit, the victim, and the culprit before it."""
-    (tmp_path / "test_it.py").write_text(SUITE)
+    (tmp_path / "test_it.py").write_text(SUITE.format(blocks=1000))
     done = run_inside(group, tmp_path, "--memlog")
     assert done.returncode == -9
     assert "was killed by SIGKILL while running\n    test_it.py::test_victim" in done.stdout
@@ -81,8 +83,8 @@ def test_an_out_of_memory_kill_is_explained(group, tmp_path):
 
 
 def test_the_guard_comes_before_the_kernel(group, tmp_path):
-    """With 70 % of the group's limit the victim fails, and the run ends by itself."""
-    (tmp_path / "test_it.py").write_text(SUITE)
+    """With 70 % of the group's limit the victim, which stays between the two, fails, and the run ends by itself."""
+    (tmp_path / "test_it.py").write_text(SUITE.format(blocks=11))
     done = run_inside(group, tmp_path, "--memory-guard=70%")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert "1 failed, 1 passed" in done.stdout

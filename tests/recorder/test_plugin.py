@@ -5,8 +5,11 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+from pytest_memory.recorder.sessions import read_session, sessions
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is exact on Linux only")
 
@@ -21,6 +24,7 @@ def run(pytester, monkeypatch):
     Output is read until everybody has closed it, the recorder too, which may speak after pytest's own end.
     """
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # for ``sampled``
 
     def run(*arguments):
         command = [sys.executable, "-m", "pytest", *PLUGINS, *arguments]
@@ -35,8 +39,8 @@ def run(pytester, monkeypatch):
 
 def test_memlog_writes_the_seeds_log(pytester, run):
     """--memlog makes memlog.json with rss, time and name, and says where it is and how high memory went."""
-    pytester.makepyfile("import time\ndef test_one(): time.sleep(0.15)")
-    result = run("--memlog", "--memlog-interval=0.01", "--memlog-warmup=0.01")
+    pytester.makepyfile("from sampled import wait_for_samples\ndef test_one(): wait_for_samples()")
+    result = run("--memlog", "--memlog-interval=0.01")
     result.assert_outcomes(passed=1)
     entries = json.loads((pytester.path / "memlog.json").read_text())
     assert all(set(entry) == {"rss", "time", "name"} for entry in entries)
@@ -46,11 +50,12 @@ def test_memlog_writes_the_seeds_log(pytester, run):
 
 def test_ini_keys_and_another_path(pytester, run):
     """Every flag has its ini key."""
-    pytester.makeini("[pytest]\nmemlog = true\nmemlog_path = other.json\nmemlog_interval = 0.02\nmemlog_warmup = 0.2\n")
+    pytester.makeini("[pytest]\nmemlog = true\nmemlog_path = other.json\nmemlog_interval = 600\nmemlog_warmup = 1.5\n")
     pytester.makepyfile("def test_one(): pass")
     run().assert_outcomes(passed=1)
-    entries = json.loads((pytester.path / "other.json").read_text())
-    assert len(entries) >= 5  # the warm-up alone is ten intervals
+    assert len(json.loads((pytester.path / "other.json").read_text())) == 1
+    timeline = read_session(sessions(pytester.path / ".pytest_cache/d/memory")[0]).timeline
+    assert min(span.start for span in timeline.spans if span.nodeid.endswith("test_one")) >= timeline.origin + 1.5
     assert not (pytester.path / "memlog.json").exists()
 
 
@@ -94,10 +99,9 @@ def test_collect_only_leaves_nothing(pytester, run):
 
 
 DEADLY = """
-    import os, signal, time
+    import os, signal
     def test_before(): pass
     def test_deadly():
-        time.sleep(0.1)
         {how}
     def test_after(): pass
 """
@@ -177,11 +181,12 @@ def test_growth_is_reported_largest_first(pytester, run):
 
 GREEDY = """
     import pytest
+    import time
     def take(room):
-        while True:
-            room.append(bytearray(b"x") * (4 * 1024**2))
-            if len(room) > 200:
-                return
+        room.extend(bytearray(b"x") * (4 * 1024**2) for _ in range(100))
+        asked = time.monotonic()
+        while time.monotonic() < asked + 60:  # the guard comes when the machine lets it
+            time.sleep(0.01)
     def test_greedy():
         take([])
     def test_swallows():
@@ -233,8 +238,18 @@ def test_the_guard_leaves_other_signal_handlers_alone(pytester, run):
 
 def test_under_xdist_a_worker_dies_and_the_run_goes_on(pytester, run):
     """Workers register with the one recorder: the crashed one is explained, the log names each entry's worker."""
-    pytester.makepyfile(test_it=DEADLY.format(how="os.kill(os.getpid(), signal.SIGKILL)"))
-    result = run("--memlog", "--memlog-interval=0.02", "--memlog-warmup=0.01", "-n", "2")
+    pytester.makepyfile(
+        test_it="""
+        import os, signal
+        from sampled import wait_for_samples
+        def test_before(): wait_for_samples(processes=3)  # with the controller
+        def test_deadly():
+            wait_for_samples(processes=3)
+            os.kill(os.getpid(), signal.SIGKILL)
+        def test_after(): pass
+        """
+    )
+    result = run("--memlog", "--memlog-interval=0.02", "-n", "2")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["Worker gw? (process *) was killed by SIGKILL while running", "*::test_deadly"])
     entries = json.loads((pytester.path / "memlog.json").read_text())
@@ -286,15 +301,16 @@ def test_a_fork_that_runs_on_into_pytest_disturbs_nothing(pytester, run):
     """A child that returns from os.fork() inside a test and goes on as pytest does not end the parent's recording."""
     pytester.makepyfile(
         test_it="""
-        import os, time
+        import os
+        from sampled import wait_for_samples
         def test_forks():
             pid = os.fork()
             if pid:
                 os.waitpid(pid, 0)
-        def test_after(): time.sleep(0.1)
+        def test_after(): wait_for_samples()
         """
     )
-    result = run("--memlog", "--memlog-interval=0.02", "--memlog-warmup=0.01")
+    result = run("--memlog", "--memlog-interval=0.02")
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*autopsy*")
     names = {entry["name"] for entry in json.loads((pytester.path / "memlog.json").read_text())}

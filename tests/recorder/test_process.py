@@ -15,7 +15,7 @@ from pytest_memory.recorder.sessions import is_alive, read_session, sessions
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is exact on Linux only")
 HOST = Path(__file__).with_name("host.py")
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Host:
@@ -83,7 +83,7 @@ def host(tmp_path):
 )
 def test_every_death_is_explained_on_the_terminal(host, command, words):
     """The autopsy names how the process ended, its test, its growth; the log is made, and no process is left."""
-    host.tell("test t.py::test_first", "test t.py::test_victim", "grow 64", "sleep 0.1")
+    host.tell("test t.py::test_first", "test t.py::test_victim", "grow 64", "sampled")
     output = host.last_words(command)
     assert words in output
     assert "t.py::test_victim\n    in its call" in output
@@ -99,7 +99,7 @@ def test_every_death_is_explained_on_the_terminal(host, command, words):
 
 def test_an_orderly_end_is_quiet(host):
     """Nothing is printed, the log is there, and the journal says that the session ended."""
-    host.tell("test t.py::test_one", "sleep 0.05")
+    host.tell("test t.py::test_one", "sampled")
     output = host.last_words("end")
     assert "autopsy" not in output
     record = host.session()
@@ -111,7 +111,7 @@ def test_an_orderly_end_is_quiet(host):
 
 def test_the_recorder_is_killed_and_the_tests_go_on(host):
     """The session notices at its end; what was recorded until then is kept, and a later death is still known."""
-    host.tell("test t.py::test_one", "sleep 0.05")
+    host.tell("test t.py::test_one", "sampled")
     os.kill(host.recorder, signal.SIGKILL)
     host.tell("test t.py::test_two")
     assert host.last_words("end") == "None\n"
@@ -120,7 +120,7 @@ def test_the_recorder_is_killed_and_the_tests_go_on(host):
 
 def test_both_are_killed_and_the_breadcrumb_speaks(host):
     """With the recorder gone the running test is still named, by the next who looks."""
-    host.tell("test t.py::test_one", "sleep 0.05")
+    host.tell("test t.py::test_one", "sampled")
     os.kill(host.recorder, signal.SIGKILL)
     host.tell("test t.py::test_two")
     host.last_words("kill")
@@ -141,7 +141,8 @@ def test_a_fork_that_outlives_the_tests_keeps_nothing_waiting(host):
 
 def test_samples_carry_the_children(host):
     """Memory of a forked child is seen beside that of the process."""
-    host.tell("test t.py::test_one", "grow 40", "fork 0.4", "sleep 0.3")
+    # Descendants are looked at every 0.05 s: the first sample after that has them.
+    host.tell("test t.py::test_one", "grow 40", "fork 60", "sleep 0.06", "sampled", "reap")
     host.last_words("end")
     assert max(host.session().timeline.series[0].children) > 30 * 1024**2
 

@@ -56,7 +56,13 @@ def sessions(folder: Path) -> list[Path]:
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
     except OSError:
         return []
-    return sorted(found, key=lambda path: path.name, reverse=True)
+    return sorted(found, key=_age, reverse=True)
+
+
+def _age(session: Path) -> tuple[str, int]:
+    """Its start to the second and its process id, as a number: 9998 came before 10001 in the same second."""
+    stamp, _, pid = session.name.partition("-")
+    return stamp, int(pid)
 
 
 def remove_session(session: Path) -> None:
