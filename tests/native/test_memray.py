@@ -88,8 +88,8 @@ def test_a_library_of_its_own_equals_memray_to_the_byte(engine, helper, tmp_path
 
 def test_python_granularity_equals_memray_with_python_allocators(engine, tmp_path):
     """Every object counts for both, but for the frames that a profile function makes CPython build."""
-    for _ in range(3):
-        text()
+    for turn in range(3):
+        by_memray(tmp_path / f"warm{turn}", text, trace_python_allocators=True)
     ours = by_engine(engine, text, PYTHON)
     theirs = by_memray(tmp_path / "capture", text, trace_python_allocators=True)
     assert abs(ours[0] - theirs[0]) < 1024
