@@ -119,6 +119,21 @@ valgrind: ## Test the C core under valgrind's memcheck
 	$(CC) $(CORE_FLAGS) $(CORE_TEST) -o build/core-test -lm -pthread
 	valgrind -q --error-exitcode=9 build/core-test
 
+.PHONY: elsewhere
+elsewhere: ## Test the C core with musl, and on aarch64 under qemu, where their compilers are installed
+	@mkdir -p build
+	@if command -v musl-gcc >/dev/null; then \
+		musl-gcc $(CORE_FLAGS) $(CORE_TEST) -o build/core-musl -lm -pthread && build/core-musl; \
+	else echo "SKIPPED: musl (apt-get install musl-tools)"; fi
+	@if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null; then \
+		aarch64-linux-gnu-gcc $(CORE_FLAGS) $(CORE_TEST) -o build/core-aarch64 -lm -pthread && \
+		qemu-aarch64 -L /usr/aarch64-linux-gnu build/core-aarch64; \
+	else echo "SKIPPED: aarch64 (apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)"; fi
+
+.PHONY: outcomes
+outcomes: ## Compare the outcomes of CPython's own tests with the engine on and without it, on every Python found
+	scripts/outcomes
+
 .PHONY: wheels
 wheels: $(INSTALLED)-test ## Build the wheels that this machine can build; never one without the C engine
 	scripts/wheels $(BIN)/python

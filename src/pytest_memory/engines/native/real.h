@@ -4,7 +4,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/types.h>
+
+#undef mmap64 /* musl before 1.2.4 has a macro of that name, and a symbol too */
 
 /* name, return type, parameters */
 #define PM_FUNCTIONS(X)                                                                                                \
