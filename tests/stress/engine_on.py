@@ -1,4 +1,7 @@
-"""Has the native engine count in whatever process imports this: two windows that stay open, and on request more.
+"""Has the native engine count in a process: two windows that stay open, and on request more.
+
+``engine_on.begin(FOLDER)`` starts the extension module in a folder by itself. It needs next to no other modules: a
+suite may look into ``sys.modules``.
 
 ``python engine_on.py COUNTS MODULE ARGUMENTS...`` runs a module as ``python -m`` does, with two windows more around
 every ``unittest`` test, and writes into the file COUNTS how many there were and why any of them was void.
@@ -6,54 +9,57 @@ every ``unittest`` test, and writes into the file COUNTS how many there were and
 
 from __future__ import annotations
 
-import collections
-import json
-import runpy
+import os
 import sys
-from pathlib import Path
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 
-from pytest_memory.engines.base import WindowRequest
-from pytest_memory.engines.native import NativeEngine
-from pytest_memory.errors import EngineUnavailable, WindowRefused
-
-STAYING = (
-    WindowRequest(granularity="python", detail="sampled"),
-    WindowRequest(granularity="malloc", detail="counters"),
-)
-AROUND_A_TEST = (
-    WindowRequest(granularity="python", detail="stacks", leaks=True),
-    WindowRequest(granularity="malloc", detail="sampled"),
-)
+NAME = "pytest_memory.engines.native._native"
+WINDOWS = []
 
 
-def begin():
-    """Start the engine. A process that it declines to measure, such as one in which memray records, goes on without."""
+def load(folder):
+    """The extension module, also for whoever imports it afterwards."""
+    paths = (os.path.join(folder, f"_native{suffix}") for suffix in EXTENSION_SUFFIXES)  # noqa: PTH118
+    path = next(filter(os.path.exists, paths))
+    loader = ExtensionFileLoader(NAME, path)
+    core = loader.create_module(ModuleSpec(NAME, loader, origin=path))
+    loader.exec_module(core)
+    sys.modules[NAME] = core
+    return core
+
+
+def begin(folder):
+    """Open the windows. A process that the engine declines to measure goes on without."""
+    if WINDOWS:  # the site module reads what lies in a folder with two names twice
+        return
     try:
-        engine = NativeEngine()
-        return engine, [engine.open(request) for request in STAYING]
-    except (EngineUnavailable, WindowRefused):
-        return None, []
+        core = load(folder)
+        core.install()
+        for ledger, sites in ((core.PYTHON, True), (core.MALLOC, False)):
+            WINDOWS.append(core.open(ledger, sites, False, False, 1, print, None))
+    except (ImportError, RuntimeError):  # an interpreter inside the interpreter, an allocator in LD_PRELOAD
+        return
 
 
-ENGINE, WINDOWS = begin()
-READINGS = collections.Counter()
+READINGS = {}
 
 
-def measured(run):
+def measured(run, engine, requests):
     """``TestCase.run`` inside two windows, each counted under the reason why it was void, or under none."""
+    from pytest_memory.errors import WindowRefused
 
     def inner(case, *arguments, **named):
         try:
-            windows = [ENGINE.open(request) for request in AROUND_A_TEST]
+            windows = [engine.open(request) for request in requests]
         except WindowRefused as refusal:
-            READINGS[str(refusal)] += 1
+            READINGS[str(refusal)] = READINGS.get(str(refusal), 0) + 1
             return run(case, *arguments, **named)
         try:
             return run(case, *arguments, **named)
         finally:
             for window in reversed(windows):
                 reading = window.close()
-                READINGS[reading.unmeasured] += 1
+                READINGS[reading.unmeasured] = READINGS.get(reading.unmeasured, 0) + 1
                 assert reading.usage is None or 0 <= reading.usage.retained <= reading.usage.peak, reading.usage
 
     return inner
@@ -61,11 +67,19 @@ def measured(run):
 
 def main(counts, module, *arguments):
     """Run the module, and write down what was counted however it ends."""
+    import json
+    import runpy
     import unittest
+    from pathlib import Path
 
-    if ENGINE is None:
-        NativeEngine()  # says why not
-    unittest.TestCase.run = measured(unittest.TestCase.run)
+    from pytest_memory.engines.base import WindowRequest
+    from pytest_memory.engines.native import NativeEngine
+
+    requests = (
+        WindowRequest(granularity="python", detail="stacks", leaks=True),
+        WindowRequest(granularity="malloc", detail="sampled"),
+    )
+    unittest.TestCase.run = measured(unittest.TestCase.run, NativeEngine(), requests)
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

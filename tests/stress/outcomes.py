@@ -112,9 +112,10 @@ def everywhere(folder: Path) -> tuple[str, str]:
         home = folder / f"venv-{label}"
         venv.create(home, symlinks=True)
         (site_packages,) = home.glob("lib/python*/site-packages")
-        lines = [str(Path(pytest_memory.__file__).parents[1]), str(HERE)]
+        package = Path(pytest_memory.__file__).parent
+        lines = [str(package.parent), str(HERE)]
         if label == "with":
-            lines.append("import engine_on")
+            lines.append(f"import engine_on; engine_on.begin({str(package / 'engines' / 'native')!r})")
         (site_packages / "outcomes.pth").write_text("\n".join(lines) + "\n")
         interpreters.append(str(home / "bin" / "python"))
     return interpreters[0], interpreters[1]
