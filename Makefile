@@ -100,6 +100,7 @@ NATIVE := src/pytest_memory/engines/native
 CORE_TEST := tests/native/core_test.c $(filter-out $(addprefix $(NATIVE)/,module.c engine.c pyalloc.c frames.c),$(wildcard $(NATIVE)/*.c))
 CORE_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -fno-builtin
 STRESS_ARGS ?= --seconds 2
+SANITIZERS ?= address,undefined thread
 
 .PHONY: stress
 stress: $(INSTALLED)-test ## Put the C engine under threads, forks, signals, lack of memory (STRESS_ARGS='--rounds 3')
@@ -108,16 +109,18 @@ stress: $(INSTALLED)-test ## Put the C engine under threads, forks, signals, lac
 .PHONY: sanitize
 sanitize: ## Test the C core under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 	@mkdir -p build
-	$(CC) $(CORE_FLAGS) -fsanitize=address,undefined -fno-sanitize-recover=undefined $(CORE_TEST) -o build/core-asan -lm -pthread
-	build/core-asan
-	$(CC) $(CORE_FLAGS) -fsanitize=thread $(CORE_TEST) -o build/core-tsan -lm -pthread
-	build/core-tsan
+	@for sanitizer in $(SANITIZERS); do \
+		echo "sanitize  $$sanitizer"; \
+		$(CC) $(CORE_FLAGS) -fsanitize=$$sanitizer -fno-sanitize-recover=all $(CORE_TEST) -o build/core-sanitized -lm -pthread && \
+		build/core-sanitized || exit 1; \
+	done
 
 .PHONY: valgrind
-valgrind: ## Test the C core under valgrind's memcheck
+valgrind: $(INSTALLED) ## Test the C core, and a whole Python with the engine in it, under valgrind's memcheck
 	@mkdir -p build
 	$(CC) $(CORE_FLAGS) $(CORE_TEST) -o build/core-test -lm -pthread
 	valgrind -q --error-exitcode=9 build/core-test
+	$(BIN)/python tests/stress/memcheck.py
 
 .PHONY: elsewhere
 elsewhere: ## Test the C core with musl, and on aarch64 under qemu, where their compilers are installed

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ import pytest_memory
 
 HERE = Path(__file__).parent
 CPYTHON = ("test_gc", "test_threading", "test_capi")
+MEASURING = ["--memory", "--memory-engine=native"]
 LIMIT = 3600
 """Seconds after which a run hangs."""
 
@@ -164,18 +166,15 @@ def main() -> int:
     commands.add_parser("cpython").add_argument("modules", nargs="*")
     suites = commands.add_parser("pytest")
     suites.add_argument("--python", default=sys.executable)
-    suites.add_argument(
-        "--plugin", action="append", help="an option to measure with; default: --memory --memory-engine=native"
-    )
+    suites.add_argument("--plugin", action="append", help=f"an option to measure with; default: {' '.join(MEASURING)}")
     suites.add_argument("arguments", nargs="+")
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and their children, ignore it
     if options.command == "cpython":
         return 0 if all_of_cpython(options.modules) else 1
     with tempfile.TemporaryDirectory() as folder:
-        suite = pytest_suite(
-            options.python, options.plugin or ["--memory", "--memory-engine=native"], options.arguments
-        )
+        suite = pytest_suite(options.python, options.plugin or MEASURING, options.arguments)
         return 0 if compare(suite, Path(folder)) else 1
 
 

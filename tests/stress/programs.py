@@ -189,9 +189,10 @@ def native_signals(seconds):
     rng, own = random.Random(6), []
     for _ in until(seconds):
         windows(rng, 5, lambda: allocate(rng, own))
+    while not library.disturbed():  # on a busy machine it takes longer
+        windows(rng, 5, lambda: allocate(rng, own))
     signal.setitimer(signal.ITIMER_REAL, 0)
     print(library.disturbed(), "disturbances")
-    assert library.disturbed() > 0
 
 
 def recursion(seconds):
