@@ -261,7 +261,7 @@ static void test_leftovers_of_a_size_are_no_blocks(void) {
     close_window(window, &reading);
     window = open_window(PM_MALLOC, true, false);
     for (int i = 1; i < 16; i++) pm_ledger_freed(PM_MALLOC, self, pm_ledger_lift(PM_MALLOC, place + 16 * i));
-    EXPECT(atomic_load(&window->live), 0);
+    EXPECT(pm_window_live(window), 0);
     pm_ledger_lift(PM_MALLOC, place);
     close_window(window, &reading);
     EXPECT(reading.retained, 0);

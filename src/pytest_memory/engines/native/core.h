@@ -49,17 +49,23 @@ struct pm_totals {
 } __attribute__((aligned(64)));
 
 struct pm_sampler {
-    int64_t gap;     /* bytes until the next sample */
+    int64_t gap;     /* bytes until the next sample; endless where nobody samples */
     uint64_t random; /* state of the generator */
     uint32_t serial; /* of the window that seeded it */
 };
 
 struct pm_thread {
     struct pm_totals *totals;
-    uint32_t nested;       /* inside a call of ours, or of an allocator whose own calls do not count again */
-    uint32_t python_depth; /* inside a Python allocator: what it calls counts for malloc granularity alone */
-    uint32_t locked;       /* holds a ledger's lock: a signal handler that allocates must not take it again */
-    uint32_t muted;        /* building an answer: its objects are the engine's, not the program's */
+    union {
+        struct {
+            uint16_t nested;       /* inside a call of ours, or of an allocator whose own calls do not count again */
+            uint16_t python_depth; /* inside a Python allocator: what it calls counts for malloc granularity alone */
+            uint16_t muted;        /* building an answer: its objects are the engine's, not the program's */
+            uint16_t ending;       /* its totals are another's already */
+        };
+        uint64_t unusual; /* any of these */
+    };
+    uint32_t locked; /* holds a ledger's lock: a signal handler that allocates must not take it again */
     struct pm_sampler sampler[PM_LEDGERS];
 };
 
@@ -67,11 +73,18 @@ extern PM_THREAD_LOCAL struct pm_thread pm_self;
 
 struct pm_tally;
 
+/* What is live is the sum of two words, one for the thread that opened the window and one for all others. The first
+ * needs no locked instruction. Each thread looks for a new peak after it has added and before it takes away: so a peak
+ * is missed only where no order between two threads makes it one. */
 struct pm_window {
+    struct pm_thread *home;
     _Atomic int64_t live;
     _Atomic int64_t peak;
-    _Atomic(struct pm_window *) outer;
     uint32_t start; /* the first epoch whose blocks belong to it */
+    uint32_t stamp; /* the same, as it stands in the cells */
+    _Atomic(struct pm_window *) outer;
+    _Atomic int64_t live_elsewhere __attribute__((aligned(64)));
+    _Atomic int64_t peak_elsewhere;
     bool thread_only;
     bool wants_sites;
     bool every;

@@ -25,7 +25,8 @@ static void after_fork_in_parent(void) {
 /* The child has the parent's tables, but no window: what it allocates is not the parent's. It may open its own. */
 static void after_fork_in_child(void) {
     forks++;
-    pm_self.locked = pm_self.nested = pm_self.python_depth = pm_self.muted = 0;
+    pm_self.locked = 0;
+    pm_self.unusual = 0;
     pm_patch_forked();
     pm_threads_forked();
     for (int which = 0; which < PM_LEDGERS; which++) pthread_mutex_init(&pm_ledgers[which].lock, NULL);

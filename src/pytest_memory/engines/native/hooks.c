@@ -27,14 +27,14 @@ static inline void allocated(uint32_t state, struct pm_thread *self, void *block
     if (!block) return;
     for (int which = 0; which < PM_LEDGERS; which++) {
         uint32_t bits = pm_state_of(state, which);
-        if (bits & PM_OPEN) pm_ledger_allocated(which, bits, self, block, size);
+        if (bits & PM_OPEN) pm_allocated(which, bits, self, block, size);
     }
 }
 
 static inline void freed(uint32_t state, struct pm_thread *self, void *block) {
     if (!block) return;
     for (int which = 0; which < PM_LEDGERS; which++) {
-        if (pm_state_of(state, which) & PM_OPEN) pm_ledger_freed(which, self, pm_ledger_lift(which, block));
+        if (pm_state_of(state, which) & PM_OPEN) pm_freed(which, self, block);
     }
 }
 
@@ -101,7 +101,7 @@ static void *reallocated(uint32_t state, struct pm_thread *self, void *old, stru
             continue;
         }
         pm_ledger_freed(which, self, before[which]);
-        if (block) pm_ledger_allocated(which, bits, self, block, size);
+        if (block) pm_allocated(which, bits, self, block, size);
     }
     return block;
 }

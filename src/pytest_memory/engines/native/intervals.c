@@ -63,7 +63,7 @@ static bool insert(struct pm_ledger *ledger, size_t at, struct pm_interval inter
 
 static void account(struct pm_ledger *ledger, const struct pm_interval *interval, size_t size, int calls) {
     if (interval->mark) pm_sites_tally_bytes(ledger, interval->epoch, interval->owner, interval->mark, -(int64_t)size, calls);
-    pm_windows_add(ledger, interval->epoch, interval->owner, -(int64_t)size);
+    pm_windows_add(ledger, &pm_self, interval->epoch, interval->owner, -(int64_t)size);
 }
 
 void pm_intervals_remove(struct pm_ledger *ledger, uintptr_t begin, size_t size) {
@@ -103,5 +103,5 @@ void pm_intervals_add(struct pm_ledger *ledger, struct pm_thread *self, uintptr_
     };
     if (!insert(ledger, find(&ledger->intervals, begin), interval)) return;
     if (interval.mark) pm_sites_tally_bytes(ledger, interval.epoch, interval.owner, interval.mark, (int64_t)size, 1);
-    pm_windows_add(ledger, interval.epoch, interval.owner, (int64_t)size);
+    pm_windows_add(ledger, self, interval.epoch, interval.owner, (int64_t)size);
 }

@@ -1,8 +1,11 @@
-/* A ledger counts blocks for the windows that are open on it. Its fast paths are inlined into every hook. */
+/* A ledger counts blocks for the windows that are open on it. What nearly every block needs is inlined into every hook:
+ * one window is open, it captures no or few call stacks, and the block is small and of the thread that opened it. The
+ * rest is in ledger.c. */
 #ifndef PM_LEDGER_H
 #define PM_LEDGER_H
 
 #include "core.h"
+#include "lone.h"
 #include "shadow.h"
 
 struct pm_intervals {
@@ -11,6 +14,7 @@ struct pm_intervals {
 };
 
 struct pm_ledger {
+    _Atomic(struct pm_window *) simple; /* the only window, if every block belongs to it and few are looked at closer */
     _Atomic(struct pm_window *) top;
     _Atomic uint32_t epoch;          /* of blocks allocated now */
     _Atomic uint32_t sampling_serial; /* moves when a window reseeds the sampling */
@@ -29,50 +33,37 @@ extern struct pm_ledger pm_ledgers[PM_LEDGERS];
 /* Blocks at least this large are never left to chance. */
 #define PM_EXACT_SIZE ((size_t)1 << 20)
 
-/* Slow paths, in sites.c: the block's call stack is recorded. */
-void pm_sites_allocated(struct pm_ledger *ledger, struct pm_thread *self, void *block, size_t size, bool exact);
-void pm_sites_freed(struct pm_ledger *ledger, struct pm_thread *self, uint32_t entry, size_t size, uint32_t mark);
-bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size);
+/* What the tables say of a block. */
+struct pm_before {
+    uint32_t entry;
+    uint32_t mark;
+    size_t size;
+};
 
-void pm_thread_join(struct pm_thread *self); /* threads.c: find totals for a thread that has none */
+/* A block was allocated. */
+void pm_ledger_allocated(int which, uint32_t state, struct pm_thread *self, void *block, size_t size);
 
-static inline void pm_count(struct pm_thread *self, int which, size_t size) {
-    struct pm_totals *totals = self->totals;
-    if (PM_UNLIKELY(!totals)) {
-        pm_thread_join(self);
-        totals = self->totals;
-    }
-    if (PM_UNLIKELY(totals->shared)) {
-        atomic_fetch_add_explicit(&totals->allocated[which], (int64_t)size, memory_order_relaxed);
-        atomic_fetch_add_explicit(&totals->allocations[which], 1, memory_order_relaxed);
-        return;
-    }
-    _Atomic int64_t *allocated = &totals->allocated[which], *allocations = &totals->allocations[which];
-    atomic_store_explicit(allocated, atomic_load_explicit(allocated, memory_order_relaxed) + (int64_t)size,
-                          memory_order_relaxed);
-    atomic_store_explicit(allocations, atomic_load_explicit(allocations, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
+/* Take a block out of the tables, before it is given back: afterwards another thread may have its address. */
+struct pm_before pm_ledger_lift(int which, void *block);
+
+/* The block was not given back after all: realloc failed. Its mark still stands. */
+void pm_ledger_restore(int which, void *block, struct pm_before before);
+
+/* Account for a block that was lifted. */
+void pm_ledger_freed(int which, struct pm_thread *self, struct pm_before before);
+
+/* Write a block into the table, and count it in the windows. */
+void pm_ledger_enter(struct pm_ledger *ledger, struct pm_thread *self, void *block, size_t size, uint32_t bits);
+
+/* Add to the sums of the calling thread. */
+void pm_count(struct pm_thread *self, int which, size_t size);
+
+/* Change what is live in the windows that a block belongs to. */
+void pm_windows_add(struct pm_ledger *ledger, struct pm_thread *self, uint32_t epoch, bool owner, int64_t delta);
 
 /* Does a block belong to a window? Every block allocated since the window opened does, unless it counts one thread. */
 static inline bool pm_belongs(const struct pm_window *window, uint32_t epoch, bool owner) {
     return epoch >= window->start && (!window->thread_only || owner);
-}
-
-static inline void pm_window_add(struct pm_window *window, int64_t delta) {
-    int64_t live = atomic_fetch_add_explicit(&window->live, delta, memory_order_relaxed) + delta;
-    if (delta <= 0) return;
-    int64_t peak = atomic_load_explicit(&window->peak, memory_order_relaxed);
-    while (live > peak && !atomic_compare_exchange_weak_explicit(&window->peak, &peak, live, memory_order_relaxed,
-                                                                 memory_order_relaxed)) {
-    }
-}
-
-static inline void pm_windows_add(struct pm_ledger *ledger, uint32_t epoch, bool owner, int64_t delta) {
-    struct pm_window *window = atomic_load_explicit(&ledger->top, memory_order_acquire);
-    for (; window; window = atomic_load_explicit(&window->outer, memory_order_acquire)) {
-        if (pm_belongs(window, epoch, owner)) pm_window_add(window, delta);
-    }
 }
 
 static inline uint32_t pm_epoch(struct pm_ledger *ledger) {
@@ -83,79 +74,90 @@ static inline uint32_t pm_owner_bit(const struct pm_thread *self) {
     return atomic_load_explicit(&self->totals->owner, memory_order_relaxed) ? PM_OWNER_BIT : 0;
 }
 
-/* Write a block into the table, then count it. */
-static inline void pm_ledger_enter(struct pm_ledger *ledger, struct pm_thread *self, void *block, size_t size,
-                                   uint32_t bits) {
-    uint32_t *cell = pm_shadow_make(&ledger->blocks, (uintptr_t)block);
-    if (PM_UNLIKELY(!cell)) {
-        atomic_fetch_add_explicit(&ledger->lost, 1, memory_order_relaxed);
-        return;
-    }
-    uint32_t epoch = pm_epoch(ledger), owner = pm_owner_bit(self);
-    pm_shadow_put(cell, size, epoch, owner | bits);
-    pm_windows_add(ledger, epoch, owner, (int64_t)size);
+static inline int64_t pm_window_live(const struct pm_window *window) {
+    return atomic_load_explicit(&window->live, memory_order_relaxed) +
+           atomic_load_explicit(&window->live_elsewhere, memory_order_relaxed);
 }
 
-/* A block of the engine's own: it must not be taken for what lay at this address before. */
-static inline void pm_ledger_forget(struct pm_ledger *ledger, void *block) {
-    uint32_t *cell = pm_shadow_cell(&ledger->blocks, (uintptr_t)block);
-    if (cell && pm_cell_get(cell)) pm_cell_set(cell, 0);
+static inline int64_t pm_window_peak(const struct pm_window *window) {
+    int64_t home = atomic_load_explicit(&window->peak, memory_order_relaxed);
+    int64_t elsewhere = atomic_load_explicit(&window->peak_elsewhere, memory_order_relaxed);
+    return home > elsewhere ? home : elsewhere;
 }
 
-static inline void pm_ledger_allocated(int which, uint32_t state, struct pm_thread *self, void *block, size_t size) {
-    struct pm_ledger *ledger = &pm_ledgers[which];
-    if (PM_UNLIKELY(self->muted)) {
-        pm_ledger_forget(ledger, block);
-        return;
-    }
-    pm_count(self, which, size);
-    if (state & (PM_SAMPLE | PM_EVERY)) {
-        bool exact = (state & PM_EVERY) || size >= PM_EXACT_SIZE;
-        if (exact || pm_sample_due(ledger, self, size)) {
-            pm_sites_allocated(ledger, self, block, size, exact);
-            return;
-        }
-    }
-    pm_ledger_enter(ledger, self, block, size, 0);
+/* Both by the thread that opened the window. */
+static inline void pm_window_grow(struct pm_window *window, int64_t size) {
+    pm_lone_add(&window->live, size);
+    pm_lone_raise(&window->peak, pm_window_live(window));
 }
 
-/* What the tables say of a block. */
-struct pm_before {
-    uint32_t entry;
-    uint32_t mark;
-    size_t size;
+static inline void pm_window_shrink(struct pm_window *window, int64_t size) {
+    pm_lone_raise(&window->peak, pm_window_live(window));
+    pm_lone_add(&window->live, -size);
+}
+
+/* The window, if this thread and an ordinary block need to look at no other. */
+static inline struct pm_window *pm_quick_window(int which, const struct pm_thread *self) {
+    struct pm_window *window = atomic_load_explicit(&pm_ledgers[which].simple, memory_order_acquire);
+    return PM_LIKELY(window && window->home == self && !self->unusual) ? window : NULL;
+}
+
+/* Count a new block; false, having done nothing, if it is not an ordinary one. */
+static inline bool pm_quick_add(int which, struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
+    struct pm_sampler *sampler = &self->sampler[which];
+    if (PM_UNLIKELY(size >= PM_SIZE_MASK || sampler->gap <= (int64_t)size)) return false;
+    uint32_t *cell = pm_shadow_cell(&pm_ledgers[which].blocks, (uintptr_t)block);
+    if (PM_UNLIKELY(!cell)) return false;
+    struct pm_totals *totals = self->totals;
+    sampler->gap -= (int64_t)size;
+    pm_cell_set(cell, window->stamp | (uint32_t)size);
+    pm_lone_add(&totals->allocated[which], (int64_t)size);
+    pm_lone_add(&totals->allocations[which], 1);
+    pm_window_grow(window, (int64_t)size);
+    return true;
+}
+
+/* What a block counts for; the cell is NULL if it counts for nothing, being unknown or older than the window. */
+struct pm_found {
+    uint32_t *cell;
+    uint32_t size;
 };
 
-/* Take a block out of the tables, before it is given back: afterwards another thread may have its address. */
-static inline struct pm_before pm_ledger_lift(int which, void *block) {
-    struct pm_ledger *ledger = &pm_ledgers[which];
-    struct pm_before before = {0, 0, 0};
-    uint32_t *cell = pm_shadow_cell(&ledger->blocks, (uintptr_t)block);
-    if (!cell || !(before.entry = pm_cell_get(cell))) return before;
-    before.size = pm_shadow_size(cell, before.entry);
-    if (PM_UNLIKELY(before.entry & PM_SITE_BIT)) {
-        uint32_t *mark = pm_shadow_cell(&ledger->marks, (uintptr_t)block);
-        before.mark = mark ? pm_cell_get(mark) : 0;
-    }
-    pm_cell_set(cell, 0);
-    return before;
+/* Look a block up; false if it is not an ordinary one. */
+static inline bool pm_quick_find(int which, const struct pm_window *window, void *block, struct pm_found *found) {
+    *found = (struct pm_found){NULL, 0};
+    uint32_t *cell = pm_shadow_cell(&pm_ledgers[which].blocks, (uintptr_t)block);
+    if (PM_UNLIKELY(!cell)) return true;
+    uint32_t entry = pm_cell_get(cell), size = entry - window->stamp;
+    if (PM_UNLIKELY(size >= PM_SIZE_MASK)) return entry < window->stamp;
+    *found = (struct pm_found){cell, size};
+    return true;
 }
 
-/* The block was not given back after all: realloc failed. Its mark still stands. */
-static inline void pm_ledger_restore(int which, void *block, struct pm_before before) {
-    uint32_t *cell = before.entry ? pm_shadow_cell(&pm_ledgers[which].blocks, (uintptr_t)block) : NULL;
-    if (cell) pm_shadow_put(cell, before.size, pm_entry_epoch(before.entry), before.entry & (PM_SITE_BIT | PM_OWNER_BIT));
+/* Strike off a block that was looked up: the table before it is given back, the count then or later. */
+static inline void pm_quick_lift(struct pm_found found) {
+    if (found.cell) pm_cell_set(found.cell, 0);
 }
 
-/* Account for a block that was lifted. */
-static inline void pm_ledger_freed(int which, struct pm_thread *self, struct pm_before before) {
-    if (!before.entry) return;
-    if (PM_UNLIKELY(before.entry & PM_SITE_BIT)) {
-        pm_sites_freed(&pm_ledgers[which], self, before.entry, before.size, before.mark);
-        return;
+static inline void pm_quick_drop(struct pm_window *window, struct pm_found found) {
+    if (found.cell) pm_window_shrink(window, found.size);
+}
+
+static inline void pm_allocated(int which, uint32_t state, struct pm_thread *self, void *block, size_t size) {
+    struct pm_window *window = pm_quick_window(which, self);
+    if (PM_LIKELY(window && pm_quick_add(which, window, self, block, size))) return;
+    pm_ledger_allocated(which, state, self, block, size);
+}
+
+static inline void pm_freed(int which, struct pm_thread *self, void *block) {
+    struct pm_window *window = pm_quick_window(which, self);
+    struct pm_found found;
+    if (PM_LIKELY(window && pm_quick_find(which, window, block, &found))) {
+        pm_quick_lift(found);
+        pm_quick_drop(window, found);
+    } else {
+        pm_ledger_freed(which, self, pm_ledger_lift(which, block));
     }
-    pm_windows_add(&pm_ledgers[which], pm_entry_epoch(before.entry), before.entry & PM_OWNER_BIT,
-                   -(int64_t)before.size);
 }
 
 #endif

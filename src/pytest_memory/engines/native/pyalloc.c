@@ -26,41 +26,61 @@ static inline bool counting(uint32_t state, const struct pm_thread *self) {
     return pm_state_of(state, PM_PYTHON) & PM_OPEN && !self->python_depth && !self->nested;
 }
 
-static inline void *finish(uint32_t state, struct pm_thread *self, void *block, size_t size) {
-    if (PM_LIKELY(block)) pm_ledger_allocated(PM_PYTHON, pm_state_of(state, PM_PYTHON), self, block, size);
+/* Each hook has a short way, for the window and the blocks of which ledger.h speaks, and a long one. */
+
+static void *account(struct pm_thread *self, void *block, size_t size) {
+    if (block) pm_ledger_allocated(PM_PYTHON, pm_state_of(pm_load_state(), PM_PYTHON), self, block, size);
     return block;
 }
 
-static void *hook_malloc(void *context, size_t size) {
-    const PyMemAllocatorEx *next = beneath(context);
-    uint32_t state = pm_load_state();
+static void *long_malloc(const PyMemAllocatorEx *next, size_t size) {
     struct pm_thread *self = &pm_self;
-    if (PM_UNLIKELY(!counting(state, self))) {
-        probed = true;
+    if (!counting(pm_load_state(), self)) {
+        if (self->nested) probed = true;
         return next->malloc(next->ctx, size);
     }
     self->python_depth = 1;
     void *block = next->malloc(next->ctx, size);
     self->python_depth = 0;
-    return finish(state, self, block, size);
+    return account(self, block, size);
+}
+
+static void *hook_malloc(void *context, size_t size) {
+    const PyMemAllocatorEx *next = beneath(context);
+    struct pm_thread *self = &pm_self;
+    struct pm_window *window = pm_quick_window(PM_PYTHON, self);
+    if (PM_UNLIKELY(!window)) return long_malloc(next, size);
+    self->python_depth = 1;
+    void *block = next->malloc(next->ctx, size);
+    self->python_depth = 0;
+    if (PM_LIKELY(block && pm_quick_add(PM_PYTHON, window, self, block, size))) return block;
+    return account(self, block, size);
+}
+
+static void *long_calloc(const PyMemAllocatorEx *next, size_t count, size_t size) {
+    struct pm_thread *self = &pm_self;
+    if (!counting(pm_load_state(), self)) return next->calloc(next->ctx, count, size);
+    self->python_depth = 1;
+    void *block = next->calloc(next->ctx, count, size);
+    self->python_depth = 0;
+    return account(self, block, count * size);
 }
 
 static void *hook_calloc(void *context, size_t count, size_t size) {
     const PyMemAllocatorEx *next = beneath(context);
-    uint32_t state = pm_load_state();
     struct pm_thread *self = &pm_self;
-    if (PM_UNLIKELY(!counting(state, self))) return next->calloc(next->ctx, count, size);
+    struct pm_window *window = pm_quick_window(PM_PYTHON, self);
+    if (PM_UNLIKELY(!window)) return long_calloc(next, count, size);
     self->python_depth = 1;
     void *block = next->calloc(next->ctx, count, size);
     self->python_depth = 0;
-    return finish(state, self, block, count * size);
+    if (PM_LIKELY(block && pm_quick_add(PM_PYTHON, window, self, block, count * size))) return block;
+    return account(self, block, count * size);
 }
 
-static void *hook_realloc(void *context, void *old, size_t size) {
-    const PyMemAllocatorEx *next = beneath(context);
-    uint32_t state = pm_load_state();
+static void *long_realloc(const PyMemAllocatorEx *next, void *old, size_t size) {
     struct pm_thread *self = &pm_self;
-    if (PM_UNLIKELY(!counting(state, self))) return next->realloc(next->ctx, old, size);
+    if (!counting(pm_load_state(), self)) return next->realloc(next->ctx, old, size);
     struct pm_before before = {0, 0, 0};
     if (old) before = pm_ledger_lift(PM_PYTHON, old);
     self->python_depth = 1;
@@ -71,14 +91,45 @@ static void *hook_realloc(void *context, void *old, size_t size) {
         return NULL;
     }
     pm_ledger_freed(PM_PYTHON, self, before);
-    return finish(state, self, block, size);
+    return account(self, block, size);
+}
+
+static void *hook_realloc(void *context, void *old, size_t size) {
+    const PyMemAllocatorEx *next = beneath(context);
+    struct pm_thread *self = &pm_self;
+    struct pm_window *window = pm_quick_window(PM_PYTHON, self);
+    struct pm_found found;
+    if (PM_UNLIKELY(!window || !pm_quick_find(PM_PYTHON, window, old, &found))) return long_realloc(next, old, size);
+    pm_quick_lift(found);
+    self->python_depth = 1;
+    void *block = next->realloc(next->ctx, old, size);
+    self->python_depth = 0;
+    if (PM_UNLIKELY(!block)) {
+        if (found.cell) pm_cell_set(found.cell, window->stamp | found.size);
+        return NULL;
+    }
+    pm_quick_drop(window, found);
+    if (PM_LIKELY(pm_quick_add(PM_PYTHON, window, self, block, size))) return block;
+    return account(self, block, size);
+}
+
+static void long_free(const PyMemAllocatorEx *next, void *block) {
+    struct pm_thread *self = &pm_self;
+    if (block && counting(pm_load_state(), self)) pm_ledger_freed(PM_PYTHON, self, pm_ledger_lift(PM_PYTHON, block));
+    next->free(next->ctx, block);
 }
 
 static void hook_free(void *context, void *block) {
     const PyMemAllocatorEx *next = beneath(context);
-    uint32_t state = pm_load_state();
     struct pm_thread *self = &pm_self;
-    if (block && counting(state, self)) pm_ledger_freed(PM_PYTHON, self, pm_ledger_lift(PM_PYTHON, block));
+    struct pm_window *window = pm_quick_window(PM_PYTHON, self);
+    struct pm_found found;
+    if (PM_UNLIKELY(!window || !pm_quick_find(PM_PYTHON, window, block, &found))) {
+        long_free(next, block);
+        return;
+    }
+    pm_quick_lift(found);
+    pm_quick_drop(window, found);
     next->free(next->ctx, block);
 }
 

@@ -75,7 +75,7 @@ void pm_sites_end(struct pm_ledger *ledger, struct pm_window *window) {
 }
 
 static void bring_up_to_date(const struct pm_window *window, struct pm_tally *tally) {
-    int64_t peak = atomic_load_explicit(&window->peak, memory_order_relaxed);
+    int64_t peak = pm_window_peak(window);
     if (tally->serial != window->serial) {
         *tally = (struct pm_tally){.serial = window->serial, .peak = peak};
     } else if (tally->peak != peak) {
@@ -152,13 +152,13 @@ void pm_sites_freed(struct pm_ledger *ledger, struct pm_thread *self, uint32_t e
     uint32_t epoch = pm_entry_epoch(entry);
     bool owner = entry & PM_OWNER_BIT;
     if (self->locked) {
-        pm_windows_add(ledger, epoch, owner, -(int64_t)size);
+        pm_windows_add(ledger, self, epoch, owner, -(int64_t)size);
         return;
     }
     int saved = errno;
     pm_lock(ledger, self);
     tally(ledger, epoch, owner, mark, size, -1);
-    pm_windows_add(ledger, epoch, owner, -(int64_t)size);
+    pm_windows_add(ledger, self, epoch, owner, -(int64_t)size);
     pm_unlock(ledger, self);
     errno = saved;
 }
@@ -171,18 +171,30 @@ static double chance(uint64_t *state) {
     return (double)((*state * 0x2545f4914f6cdd1du >> 11) + 1) * 0x1p-53;
 }
 
+/* Bytes until the next sample. */
+static int64_t draw_gap(struct pm_sampler *sampler) { return (int64_t)(-log(chance(&sampler->random)) * SAMPLE_MEAN) + 1; }
+
+void pm_sample_anew(struct pm_ledger *ledger, struct pm_thread *self) {
+    struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
+    sampler->serial = atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed);
+    sampler->random = (ledger->seed + 1 + self->totals->index) * 0x9e3779b97f4a7c15u | 1;
+    for (int i = 0; i < 4; i++) chance(&sampler->random);
+    sampler->gap = draw_gap(sampler);
+}
+
+void pm_sample_never(struct pm_ledger *ledger, struct pm_thread *self) {
+    self->sampler[number_of(ledger)] = (struct pm_sampler){.gap = INT64_MAX};
+}
+
 bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size) {
     struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
-    uint32_t serial = atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed);
-    if (sampler->serial != serial) { /* a new window: the same test draws the same samples in every run */
-        sampler->serial = serial;
-        sampler->random = (ledger->seed + 1 + self->totals->index) * 0x9e3779b97f4a7c15u | 1;
-        for (int i = 0; i < 4; i++) chance(&sampler->random);
-        sampler->gap = (int64_t)(-log(chance(&sampler->random)) * SAMPLE_MEAN);
+    /* A new window: the same test draws the same samples in every run. */
+    if (sampler->serial != atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed)) {
+        pm_sample_anew(ledger, self);
     }
     sampler->gap -= (int64_t)size;
-    if (sampler->gap > 0 || !size) return false;
-    sampler->gap = (int64_t)(-log(chance(&sampler->random)) * SAMPLE_MEAN) + 1;
+    if (sampler->gap > 0) return false;
+    sampler->gap = draw_gap(sampler);
     return true;
 }
 

@@ -8,6 +8,19 @@
 const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window);
 void pm_sites_end(struct pm_ledger *ledger, struct pm_window *window);
 
+/* The block's call stack is recorded. */
+void pm_sites_allocated(struct pm_ledger *ledger, struct pm_thread *self, void *block, size_t size, bool exact);
+void pm_sites_freed(struct pm_ledger *ledger, struct pm_thread *self, uint32_t entry, size_t size, uint32_t mark);
+
+/* Is this block to be a sample? */
+bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size);
+
+/* The calling thread draws from the start, as the window says that has just opened. */
+void pm_sample_anew(struct pm_ledger *ledger, struct pm_thread *self);
+
+/* No window asks for samples. */
+void pm_sample_never(struct pm_ledger *ledger, struct pm_thread *self);
+
 struct pm_site_reading {
     uint32_t site;
     int64_t bytes; /* live at the peak */

@@ -19,6 +19,7 @@ static bool ready;
 static void leave(void *value) {
     struct pm_totals *totals = value;
     pm_self.nested++;
+    pm_self.ending = 1;
     pm_self.totals = &pool[0];
     pthread_mutex_lock(&lock);
     released[released_count++] = totals->index;

@@ -7,6 +7,9 @@
 /* Make ready, once. Returns NULL, or why it cannot be done. */
 const char *pm_threads_prepare(void);
 
+/* Find totals for a thread that has none. */
+void pm_thread_join(struct pm_thread *self);
+
 /* The sums of all threads, living and ended. */
 int64_t pm_threads_allocated(int ledger);
 int64_t pm_threads_allocations(int ledger);

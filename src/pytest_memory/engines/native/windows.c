@@ -1,6 +1,5 @@
 #include "windows.h"
 
-
 #include "intervals.h"
 #include "sites.h"
 #include "threads.h"
@@ -27,6 +26,10 @@ int pm_windows_depth(int which) {
     return depth;
 }
 
+static bool is_simple(struct pm_window *top) {
+    return top && top->home && !next(top) && !top->thread_only && !top->every;
+}
+
 /* Say to the hooks what the open windows want of them. */
 static void publish(void) {
     uint32_t state = 0;
@@ -36,6 +39,8 @@ static void publish(void) {
             bits |= PM_OPEN | (window->wants_sites ? PM_SAMPLE : 0) | (window->every ? PM_EVERY : 0);
         }
         state |= bits << (PM_STATE_BITS * which);
+        struct pm_window *top = first(&pm_ledgers[which]);
+        atomic_store_explicit(&pm_ledgers[which].simple, is_simple(top) ? top : NULL, memory_order_release);
     }
     atomic_store_explicit(&pm_state, state, memory_order_release);
 }
@@ -96,14 +101,19 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
         return NULL;
     }
     window->used = true;
+    window->home = pm_threads_own() ? &pm_self : NULL;
     window->start = pm_epoch(ledger);
+    window->stamp = window->start << PM_EPOCH_SHIFT;
     window->lost = ledger->lost;
     atomic_store_explicit(&window->live, 0, memory_order_relaxed);
     atomic_store_explicit(&window->peak, 0, memory_order_relaxed);
+    atomic_store_explicit(&window->live_elsewhere, 0, memory_order_relaxed);
+    atomic_store_explicit(&window->peak_elsewhere, 0, memory_order_relaxed);
     atomic_store_explicit(&window->outer, first(ledger), memory_order_relaxed);
     if (request->sites) {
         ledger->seed = request->seed;
         atomic_store_explicit(&ledger->sampling_serial, window->serial, memory_order_relaxed);
+        pm_sample_anew(ledger, &pm_self);
     }
     if (window->thread_only) window->own->owner++;
     mark_start(request->ledger, window);
@@ -125,8 +135,9 @@ void pm_window_close(int which, struct pm_window *window, struct pm_reading *rea
     publish();
     /* Threads that were inside a hook may still count: what a hook changes last is read first. */
     const struct pm_totals *own = window->own;
-    reading->retained = atomic_load_explicit(&window->live, memory_order_acquire);
-    reading->peak = atomic_load_explicit(&window->peak, memory_order_acquire);
+    reading->retained = pm_window_live(window);
+    atomic_thread_fence(memory_order_acquire);
+    reading->peak = pm_window_peak(window);
     if (reading->peak < reading->retained) reading->peak = reading->retained;
     reading->allocated = (own ? own->allocated[which] : pm_threads_allocated(which)) - window->allocated;
     reading->allocations = (own ? own->allocations[which] : pm_threads_allocations(which)) - window->allocations;
@@ -143,6 +154,7 @@ void pm_windows_abandon(void) {
     for (int which = 0; which < PM_LEDGERS; which++) {
         struct pm_ledger *ledger = &pm_ledgers[which];
         atomic_store_explicit(&ledger->top, NULL, memory_order_relaxed);
+        atomic_store_explicit(&ledger->simple, NULL, memory_order_relaxed);
         for (int index = 0; index < PM_WINDOWS; index++) ledger->windows[index].used = false;
     }
 }

@@ -1,0 +1,107 @@
+#include "ledger.h"
+
+#include "sites.h"
+#include "threads.h"
+
+void pm_count(struct pm_thread *self, int which, size_t size) {
+    if (PM_UNLIKELY(!self->totals)) pm_thread_join(self);
+    _Atomic int64_t *allocated = &self->totals->allocated[which], *allocations = &self->totals->allocations[which];
+    if (PM_UNLIKELY(self->totals->shared)) {
+        atomic_fetch_add_explicit(allocated, (int64_t)size, memory_order_relaxed);
+        atomic_fetch_add_explicit(allocations, 1, memory_order_relaxed);
+    } else {
+        pm_lone_add(allocated, (int64_t)size);
+        pm_lone_add(allocations, 1);
+    }
+}
+
+static void raise(_Atomic int64_t *word, int64_t value) {
+    int64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+    while (value > seen &&
+           !atomic_compare_exchange_weak_explicit(word, &seen, value, memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+static void change(struct pm_window *window, const struct pm_thread *self, int64_t delta) {
+    if (window->home == self && delta >= 0) {
+        pm_window_grow(window, delta);
+    } else if (window->home == self) {
+        pm_window_shrink(window, -delta);
+    } else {
+        int64_t before = atomic_fetch_add_explicit(&window->live_elsewhere, delta, memory_order_relaxed);
+        int64_t most = before + (delta > 0 ? delta : 0);
+        raise(&window->peak_elsewhere, most + atomic_load_explicit(&window->live, memory_order_relaxed));
+    }
+}
+
+void pm_windows_add(struct pm_ledger *ledger, struct pm_thread *self, uint32_t epoch, bool owner, int64_t delta) {
+    struct pm_window *window = atomic_load_explicit(&ledger->top, memory_order_acquire);
+    for (; window; window = atomic_load_explicit(&window->outer, memory_order_acquire)) {
+        if (pm_belongs(window, epoch, owner)) change(window, self, delta);
+    }
+}
+
+void pm_ledger_enter(struct pm_ledger *ledger, struct pm_thread *self, void *block, size_t size, uint32_t bits) {
+    uint32_t *cell = pm_shadow_make(&ledger->blocks, (uintptr_t)block);
+    if (PM_UNLIKELY(!cell)) {
+        atomic_fetch_add_explicit(&ledger->lost, 1, memory_order_relaxed);
+        return;
+    }
+    uint32_t epoch = pm_epoch(ledger), owner = pm_owner_bit(self);
+    pm_shadow_put(cell, size, epoch, owner | bits);
+    pm_windows_add(ledger, self, epoch, owner, (int64_t)size);
+}
+
+/* A block of the engine's own: it must not be taken for what lay at this address before. */
+static void forget(struct pm_ledger *ledger, void *block) {
+    uint32_t *cell = pm_shadow_cell(&ledger->blocks, (uintptr_t)block);
+    if (cell && pm_cell_get(cell)) pm_cell_set(cell, 0);
+}
+
+void pm_ledger_allocated(int which, uint32_t state, struct pm_thread *self, void *block, size_t size) {
+    struct pm_ledger *ledger = &pm_ledgers[which];
+    if (PM_UNLIKELY(self->muted)) {
+        forget(ledger, block);
+        return;
+    }
+    pm_count(self, which, size);
+    if (state & (PM_SAMPLE | PM_EVERY)) {
+        bool exact = (state & PM_EVERY) || size >= PM_EXACT_SIZE;
+        if (exact || pm_sample_due(ledger, self, size)) {
+            pm_sites_allocated(ledger, self, block, size, exact);
+            return;
+        }
+    } else {
+        pm_sample_never(ledger, self);
+    }
+    pm_ledger_enter(ledger, self, block, size, 0);
+}
+
+struct pm_before pm_ledger_lift(int which, void *block) {
+    struct pm_ledger *ledger = &pm_ledgers[which];
+    struct pm_before before = {0, 0, 0};
+    uint32_t *cell = pm_shadow_cell(&ledger->blocks, (uintptr_t)block);
+    if (!cell || !(before.entry = pm_cell_get(cell))) return before;
+    before.size = pm_shadow_size(cell, before.entry);
+    if (PM_UNLIKELY(before.entry & PM_SITE_BIT)) {
+        uint32_t *mark = pm_shadow_cell(&ledger->marks, (uintptr_t)block);
+        before.mark = mark ? pm_cell_get(mark) : 0;
+    }
+    pm_cell_set(cell, 0);
+    return before;
+}
+
+void pm_ledger_restore(int which, void *block, struct pm_before before) {
+    uint32_t *cell = before.entry ? pm_shadow_cell(&pm_ledgers[which].blocks, (uintptr_t)block) : NULL;
+    if (cell) pm_shadow_put(cell, before.size, pm_entry_epoch(before.entry), before.entry & (PM_SITE_BIT | PM_OWNER_BIT));
+}
+
+void pm_ledger_freed(int which, struct pm_thread *self, struct pm_before before) {
+    if (!before.entry) return;
+    if (PM_UNLIKELY(before.entry & PM_SITE_BIT)) {
+        pm_sites_freed(&pm_ledgers[which], self, before.entry, before.size, before.mark);
+        return;
+    }
+    pm_windows_add(&pm_ledgers[which], self, pm_entry_epoch(before.entry), before.entry & PM_OWNER_BIT,
+                   -(int64_t)before.size);
+}
