@@ -42,7 +42,7 @@ from pytest_memory.engines.native import NativeEngine
 def churn() -> Callable[[], object]:
     def churning() -> None:
         for number in range(60_000):
-            [number, {}]
+            _ = [number, {}]
 
     return churning
 
@@ -100,7 +100,7 @@ def frames() -> Callable[[], object]:
 
 
 def compiling() -> Callable[[], object]:
-    source = Path(argparse.__file__).read_text(encoding="utf-8")[:40_000].rpartition("\ndef ")[0].rpartition("\nclass ")[0]
+    source = Path(argparse.__file__).read_text(encoding="utf-8")[:40_000].rpartition("\nclass ")[0]
     return lambda: compile(source, "source", "exec")
 
 
