@@ -1,0 +1,48 @@
+"""Tests whose numbers are the same in every process: copied beside a session of their own by test_repeatability.py."""
+
+import json
+import re
+
+import pytest
+
+
+def lists():
+    return [[number] for number in range(20_000)]
+
+
+def dicts():
+    return {str(number): number for number in range(20_000)}
+
+
+def texts():
+    return json.loads(json.dumps([{"name": f"n{number}", "values": [number] * 5} for number in range(2_000)]))
+
+
+def patterns():
+    return re.findall(r"(\w+)-(\d+)", "abc-123 de-4 " * 5_000)
+
+
+def buffers():
+    return [bytes(1000 * number) for number in range(100)]
+
+
+def mixed():
+    """Objects with attributes, sets, exceptions, closures and files."""
+
+    class Node:
+        def __init__(self, number):
+            self.name, self.links = f"node {number}", {number, number + 1}
+
+    failures = []
+    for number in range(200):
+        try:
+            int(f"x{number}")
+        except ValueError as error:
+            failures.append(str(error))
+    return [Node(number) for number in range(3_000)], failures
+
+
+@pytest.mark.parametrize("turn", range(8))
+@pytest.mark.parametrize("work", [lists, dicts, texts, patterns, buffers, mixed], ids=lambda work: work.__name__)
+def test_work(work, turn):
+    work()
