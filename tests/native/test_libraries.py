@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -146,13 +147,23 @@ def test_a_library_with_an_allocator_of_its_own_keeps_it(engine, tmp_path):
         ([], ()),
         (["/usr/lib/libc.so.6", "/x/numpy/_core.so"], ()),
         (["/x/pyarrow/libarrow.so.2100"], ("pyarrow (mimalloc or jemalloc pools)",)),
-        (["/x/_polars_runtime_32/_polars_runtime_32.abi3.so"], ("polars (jemalloc)",)),
+        (["/x/_polars_runtime_32/_polars_runtime.abi3.so"], ("polars (jemalloc)",)),
         (["/x/polars.abi3.so", "/usr/lib/libjemalloc.so.2"], ("polars (jemalloc)", "jemalloc")),
     ],
 )
 def test_libraries_that_bypass_malloc_are_named(libraries, named):
     """What no hook can see, the report says."""
     assert bypassing(libraries) == named
+
+
+@pytest.mark.parametrize(("package", "named"), [("polars", "polars (jemalloc)"), ("pyarrow", "pyarrow (mimalloc")])
+def test_an_installed_package_that_bypasses_malloc_is_named(engine, package, named):
+    """The names of files are those of the real packages, and they are loaded when the package is."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    code = "from pytest_memory.engines.native import NativeEngine; print(NativeEngine().notes())"
+    assert run_python(code) == "()"
+    assert named in run_python(f"import {package}; {code}")
 
 
 def test_the_engine_knows_what_it_holds(engine):

@@ -88,7 +88,10 @@ class NativeEngine:
         unseen = bypassing(self._core.libraries())
         if not unseen:
             return ()
-        return (f"not seen by the native engine: {', '.join(unseen)}, with allocators of their own",)
+        return (
+            f"not seen by the native engine: {', '.join(unseen)}, with allocators of their own; "
+            "only what these map in advance counts, so look at rss",
+        )
 
     def held_bytes(self) -> int:
         """Resident memory of the shadow table and the site tables."""

@@ -47,6 +47,7 @@ static unsigned long long seen_adds, seen_subs;
 static _Atomic bool expecting;
 static uintptr_t own_address, interpreter_address, library_address;
 static bool failed;
+static bool foreign; /* the interpreter or the C library calls somebody else's malloc or free */
 
 static struct {
     void *_Atomic *slot;
@@ -125,9 +126,12 @@ static bool unseal(struct object *object, bool open) {
     return true;
 }
 
+static bool is_telling(const struct pm_function *function) {
+    return function->hook == pm_functions[PM_NUMBER_malloc].hook || function->hook == pm_functions[PM_NUMBER_free].hook;
+}
+
 static void guard(const struct pm_function *function, void *_Atomic *slot) {
-    bool telling = strcmp(function->name, "malloc") == 0 || strcmp(function->name, "free") == 0;
-    if (!telling || canary_count == CANARIES) return;
+    if (!is_telling(function) || canary_count == CANARIES) return;
     for (size_t i = 0; i < canary_count; i++) {
         if (canaries[i].slot == slot) return;
     }
@@ -143,7 +147,10 @@ static void patch_slot(struct object *object, const struct pm_function *function
     bool lazy = type == JUMP_SLOT && symbol->st_shndx == SHN_UNDEF && contains(object, (uintptr_t)value);
     bool ours = value == function->hook;
     bool original = value == function->original || value == function->older || value == function->stand_in;
-    if (!value || (!ours && !original && !lazy)) return;
+    if (!value || (!ours && !original && !lazy)) {
+        if (value && object->guarded && is_telling(function)) foreign = true;
+        return;
+    }
     if (!ours) {
         uintptr_t address = (uintptr_t)slot;
         bool sealed = address >= object->sealed_begin && address < object->sealed_end;
@@ -253,6 +260,7 @@ const char *pm_patch_install(const void *interpreter) {
     if (!handled && !(handled = pm_reserve(OBJECT_SLOTS * sizeof *handled))) return "there is no memory for its tables";
     pm_patch_refresh(true);
     if (failed) return "the import tables cannot be made writable";
+    if (canary_count < 2 && foreign) return "another tool holds the allocation hooks";
     if (canary_count < 2) return "the interpreter does not reach malloc and free through an import table";
     return NULL;
 }
