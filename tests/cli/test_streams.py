@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from pytest_memory.report.table import Cell, Column, Table, printable, render_text
+from pytest_memory.report.table import Cell, Column, Header, Table, by_column, printable, render_text
 
 from .conftest import benchmark
 
@@ -66,7 +66,12 @@ def test_a_terminal_gets_colours_and_red_errors(pair):
     os.close(master)
 
 
-TABLE = Table(
+def table_of(title, columns, rows):
+    header = Header(columns)
+    return Table(title, header, by_column(rows, header))
+
+
+TABLE = table_of(
     "peak (KiB)",
     (Column("id", "id", text=True), Column("a", "a"), Column("b", "b", opens_section=True)),
     [
@@ -103,7 +108,7 @@ def test_a_name_cannot_write_on_the_terminal():
 
 def test_wide_characters_take_two_columns():
     """Columns stay under each other beside names in Chinese."""
-    table = Table(
+    table = table_of(
         "", (Column("id", "id", text=True), Column("a", "a")), [[Cell("测试"), Cell("1")], [Cell("ab"), Cell("2")]]
     )
     assert render_text(table).splitlines()[2:] == ["测试  1", "ab    2"]

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from pytest_memory import __version__
+from pytest_memory.cli.coercion import coerce_plainly
 from pytest_memory.cli.errors import exit_code_of
 from pytest_memory.cli.registry import COMMANDS, CommandEntry
 
@@ -27,7 +28,7 @@ class _LazyCommands(Mapping[str, Any]):
         entry = self.entries[name]
         single = _typer(add_completion=False, context_settings=_HELP_OPTIONS)
         single.command(name)(entry.load())
-        return typer.main.get_command(single)
+        return coerce_plainly(typer.main.get_command(single))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
@@ -60,9 +61,8 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 for success, 1 if a run could not be used or a gate tripped, 2 for wrong usage.
     """
     try:
-        result = typer.main.get_command(_application()).main(
-            args=list(arguments), prog_name=_program_name(), standalone_mode=False
-        )
+        command = coerce_plainly(typer.main.get_command(_application()))
+        result = command.main(args=list(arguments), prog_name=_program_name(), standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return exit_code_of(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +19,10 @@ from pytest_memory.cli.streams import remark
 from pytest_memory.report.comparison import ComparisonView, comparison_rows, comparison_table
 from pytest_memory.report.diff import diff_tables
 from pytest_memory.report.grouped import grouped_tables
-from pytest_memory.report.values import GroupedView, grouped_rows, without_repetition
+from pytest_memory.report.values import GroupedView, grouped_rows
 from pytest_memory.store.benchmark_json import resolve_metric
 from pytest_memory.store.lineup import LabelledRun, Selection, line_up
+from pytest_memory.store.measured import Wanted
 
 
 class MetricChoice(str, Enum):
@@ -109,8 +110,7 @@ def compare(
     later = columns is not None or group_by is not None or pivot is not None or diff
     if not later and len(runs) < 2 and "=" not in runs[0]:
         raise WrongUsage("compare needs at least two runs", "give the older one first")
-    brief = stat is None and not diff and format != "json"
-    request = _Request(labelled_runs(runs, label or ()), parse_where(where or ()), gate, output, brief)
+    request = _Request(labelled_runs(runs, label or ()), parse_where(where or ()), gate, output)
     if later:
         if metric is not None and columns is not None:
             raise WrongUsage("--metric and --columns are two ways to say the same", "give one of them")
@@ -133,11 +133,12 @@ class _Request:
     where: tuple[tuple[str, str], ...]
     gate: Gate
     output: Output
-    brief: bool  # no statistic was asked for by name, and people read the table
 
 
 def _side_by_side(request: _Request, view: ComparisonView) -> None:
-    lineup = line_up(request.runs, Selection(request.gate.metrics(view.metric), where=request.where))
+    evidence = request.gate.significant or len({run.label for run in request.runs}) == 2
+    wanted = Wanted.of([view.stat] if view.stat is not None else [], evidence=evidence)
+    lineup = line_up(request.runs, Selection(request.gate.metrics(view.metric), where=request.where, wanted=wanted))
     request.output.refuse_without(lineup, view.metric)
     request.output.save_csv(lambda: comparison_rows(lineup, view))
     request.output.show([comparison_table(lineup, view)])
@@ -147,7 +148,14 @@ def _side_by_side(request: _Request, view: ComparisonView) -> None:
 def _wide(request: _Request, view: GroupedView, pivot: str | None, diff: bool) -> None:
     metrics = [field.metric for field in view.fields if field.metric is not None]
     extras = tuple(field.extra for field in view.fields if field.metric is None)
-    selection = Selection(request.gate.metrics(*metrics), extras=extras, where=request.where, dims=view.needs_dims)
+    stats = [field.stat for field in view.fields if field.metric == "time" and field.stat is not None]
+    selection = Selection(
+        request.gate.metrics(*metrics),
+        extras=extras,
+        where=request.where,
+        dims=view.needs_dims,
+        wanted=Wanted.of(stats, evidence=diff or request.gate.significant),
+    )
     lineup = line_up(request.runs, selection) if pivot is None else pivoted(request.runs, selection, pivot)
     request.gate.refuse_single(lineup, pivot)
     if diff and len(lineup.labels) < 2:
@@ -155,7 +163,5 @@ def _wide(request: _Request, view: GroupedView, pivot: str | None, diff: bool) -
     if "rss" in metrics and not any(lineup.metrics["rss"]):
         remark("rss not recorded in these runs: benchmarks need isolate=True, tests --memory-resident=exact")
     request.output.save_csv(lambda: grouped_rows(lineup, view))
-    if request.brief:
-        view = replace(view, fields=without_repetition(lineup, view.fields))
     request.output.show(diff_tables(lineup, view) if diff else grouped_tables(lineup, view))
     request.gate.judge(lineup)

@@ -76,5 +76,6 @@ def exit_code_of(error: BaseException) -> int:
 
 def _parser_message(error: Exception) -> str:
     message = " ".join(str(error.format_message()).split())  # type: ignore[attr-defined]
+    message = message.replace(": Value error, ", ": ")  # pydantic's word for an error that Typer's parser raised
     context = getattr(error, "ctx", None)
     return f"{message} (try '{context.command_path} --help')" if context is not None else message

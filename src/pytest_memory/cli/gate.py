@@ -32,7 +32,7 @@ class Gate:
             raise WrongUsage("--significant is about --fail-on, which is missing", "add --fail-on FIELD:THRESHOLD")
         self.thresholds = tuple(parse_threshold(expression) for expression in expressions)
         self._alpha = alpha
-        self._significant = significant
+        self.significant = significant
 
     def metrics(self, *shown: Metric) -> tuple[Metric, ...]:
         """The metrics shown and those that are judged, each once."""
@@ -58,7 +58,7 @@ class Gate:
         if not self.thresholds:
             return
         result = judge_regressions(self._headlines(lineup, 0), self._headlines(lineup, -1), self.thresholds)
-        counted = [one for one in result.regressions if not self._significant or self._real(lineup, one)]
+        counted = [one for one in result.regressions if not self.significant or self._real(lineup, one)]
         spared = len(result.regressions) - len(counted)
         if spared:
             remark(f"{spared} growth(s) over threshold not counted: they could be noise")

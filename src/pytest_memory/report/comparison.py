@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_memory.model.benchmark import short_id
 from pytest_memory.report.scales import Scale, change_percent, change_text, scale_for
-from pytest_memory.report.table import Cell, Column, Table, Tone, printable
+from pytest_memory.report.table import Cell, Column, Header, Table, Tone, by_column, printable
 from pytest_memory.significance import Evidence
 from pytest_memory.stats import geometric_mean
 from pytest_memory.store.benchmark_json import Metric
@@ -66,10 +66,11 @@ def comparison_table(lineup: Lineup, view: ComparisonView) -> Table:
     totals = _geomean(rows, scale, pair)
     if pair:
         _align([*cells, *totals], position=len(lineup.labels) + 1)
+    header = Header(_columns(lineup.labels, pair, view.statistics))
     return Table(
         title=f"{view.metric}{f' {view.stat}' if view.stat else ''} ({scale.unit})",
-        columns=_columns(lineup.labels, pair, view.statistics),
-        rows=cells,
+        header=header,
+        body=by_column(cells, header),
         totals=totals,
         notes=_notes(rows, lineup.labels, view) if pair else _arrivals(rows, lineup.labels),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pytest_memory.report.comparison import NOISE_MARK, names_of
 from pytest_memory.report.scales import Scale, change_percent, change_text, scale_for
-from pytest_memory.report.table import Cell, Column, Table, printable
+from pytest_memory.report.table import Cell, Column, Header, Table, by_column, printable
 from pytest_memory.report.values import Field, GroupedView, Values, draw_groups
 from pytest_memory.store.lineup import Lineup
 
@@ -30,13 +30,15 @@ def _diff(title: str, keys: Sequence[str], values: Values) -> Table:
                 cells.append(_change(percent, real))
             rows.append(cells)
     first, *later = values.labels
-    columns = (
-        Column("id", "name", text=True),
-        Column("metric", "metric", text=True, machine=not several),
-        Column("base", printable(first) if several else f"{printable(first)}\n{values.fields[0].key}"),
-        *(Column(label, printable(label), under="change_pct") for label in later),
+    header = Header(
+        (
+            Column("id", "name", text=True),
+            Column("metric", "metric", text=True, machine=not several),
+            Column("base", printable(first) if several else f"{printable(first)}\n{values.fields[0].key}"),
+            *(Column(label, printable(label), under="change_pct") for label in later),
+        )
     )
-    return Table(title, columns, rows)
+    return Table(title, header, by_column(rows, header))
 
 
 def _with_unit(value: float | None, field: Field) -> str:

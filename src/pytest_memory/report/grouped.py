@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from pytest_memory.report.comparison import extremes, names_of, tone_of
 from pytest_memory.report.scales import Scale, scale_for
-from pytest_memory.report.table import Cell, Column, Table, printable
+from pytest_memory.report.table import Cell, Cells, Column, Header, Raw, Table, Tone, printable
 from pytest_memory.report.values import Field, GroupedView, Values, draw_groups
 from pytest_memory.stats import geometric_mean
 from pytest_memory.store.lineup import Lineup
@@ -18,12 +17,32 @@ _FACTOR_BEYOND = " (>1000.0)"
 
 def grouped_tables(lineup: Lineup, view: GroupedView) -> list[Table]:
     """One table per group; none if nothing was measured."""
-    return draw_groups(lineup, view, _table)
+    return draw_groups(lineup, view, _Drawer().table)
 
 
-@lru_cache(maxsize=4096)  # thousands of groups, few sets of units
-def _columns(fields: tuple[Field, ...], scales: tuple[Scale, ...]) -> list[Column]:
-    columns = []
+class _Drawer:
+    """Makes the tables; what thousands of them share is made once."""
+
+    def __init__(self) -> None:
+        self._headers: dict[tuple[Scale, ...], Header] = {}
+
+    def table(self, title: str, keys: Sequence[str], values: Values) -> Table:
+        rows, grid = values.grid(keys)
+        body: list[_Numbers] = []
+        for field, numbers in zip(values.fields, grid, strict=True):
+            # The statistics of bytes that repeat exactly are one number.
+            same = body and body[-1].numbers == numbers and body[-1].field.metric == field.metric
+            body.append(body[-1] if same else _Numbers(numbers, field))
+        scales = tuple([column.scale for column in body])
+        header = self._headers.get(scales)
+        if header is None:
+            header = self._headers[scales] = Header(_columns(values.fields, scales))
+        names = _Names(rows, values.labels, {} if len(keys) == 1 else names_of(keys))
+        return Table(title, header, [names, names.runs(), *body], _geomeans(values, keys, scales))
+
+
+def _columns(fields: Sequence[Field], scales: Sequence[Scale]) -> list[Column]:
+    columns = [Column("id", "name", text=True), Column("run", "", machine=True)]
     for position, (field, scale) in enumerate(zip(fields, scales, strict=True)):
         turns = position > 0 and (fields[position - 1].metric == "time") != (field.metric == "time")
         title = (
@@ -33,47 +52,83 @@ def _columns(fields: tuple[Field, ...], scales: tuple[Scale, ...]) -> list[Colum
     return columns
 
 
-def _table(title: str, keys: Sequence[str], values: Values) -> Table:
-    found = values.rows(keys)
-    names = dict.fromkeys(keys, "") if len(keys) == 1 else names_of(keys)
-    labels = [f"({printable(label)})" for label in values.labels]
-    columns = [
-        [Cell(f"{names[key]} {labels[label]}".lstrip(), key) for key, label, _ in found],
-        [Cell("", values.labels[label]) for _, label, _ in found],
-    ]
-    scales = []
-    for field, numbers in zip(values.fields, zip(*(row for _, _, row in found), strict=True), strict=True):
-        scale, cells = _column(numbers, field)
-        scales.append(scale)
-        columns.append(cells)
-    header = (Column("id", "name", text=True), Column("run", "", machine=True))
-    return Table(
-        title,
-        (*header, *_columns(values.fields, tuple(scales))),
-        list(zip(*columns, strict=True)),
-        _geomeans(values, keys, scales),
-    )
+class _Names:
+    """The column that names the rows, by benchmark and run; by run alone in a group of one benchmark."""
+
+    def __init__(self, rows: Sequence[tuple[str, int]], labels: Sequence[str], names: Mapping[str, str]) -> None:
+        self._rows = rows
+        self._labels = labels
+        self._names = names
+
+    def texts(self) -> list[str]:
+        labels = [f"({printable(label)})" for label in self._labels]
+        if not self._names:
+            return [labels[label] for _, label in self._rows]
+        return [f"{self._names[key]} {labels[label]}" for key, label in self._rows]
+
+    def raws(self) -> list[str]:
+        return [key for key, _ in self._rows]
+
+    def tones(self) -> list[Tone]:
+        return [""] * len(self._rows)
+
+    def runs(self) -> Cells:
+        """The label of each row, for machines."""
+        return Cells([Cell("", self._labels[label]) for _, label in self._rows])
 
 
-def _column(numbers: Sequence[float | None], field: Field) -> tuple[Scale, list[Cell]]:
+class _Numbers:
     """One column: its unit suits its smallest positive number, beside each number stands how often it is the smallest.
 
-    A number that comes again is written once: bytes repeat exactly in nearly every run.
+    Attributes:
+        numbers: From the top.
+        field: What they are.
+        scale: Their unit.
     """
-    present = [number for number in numbers if number is not None]
-    best = min(present, default=0)
-    smallest = best if best > 0 else min((number for number in present if number > 0), default=0)
-    scale = Scale("count") if field.metric is None else scale_for(field.metric, smallest)
-    ends = extremes(present)
-    factors = field.metric is not None and best > 0 and len(numbers) > 1
-    cells = {}
-    for number in set(numbers):
-        text = scale.text(number)
-        if factors and number is not None:
-            factor = number / best
-            text += " (1.0)" if factor == 1 else f" ({factor:.2f})" if factor <= _FACTOR_SHOWN else _FACTOR_BEYOND
-        cells[number] = Cell(text, number, tone_of(number, ends))
-    return scale, [cells[number] for number in numbers]
+
+    __slots__ = ("_best", "_texts", "field", "numbers", "scale")
+
+    def __init__(self, numbers: Sequence[float | None], field: Field) -> None:
+        self.numbers = numbers
+        self.field = field
+        present: Sequence[float] = [one for one in numbers if one is not None] if None in numbers else numbers  # type: ignore[assignment]
+        self._best = best = min(present, default=0)
+        if field.metric is None:
+            self.scale = Scale("count")
+        else:
+            self.scale = scale_for(field.metric, best if best > 0 else min((n for n in present if n > 0), default=0))
+        self._texts: list[str] | None = None
+
+    def texts(self) -> list[str]:
+        if self._texts is None:
+            self._texts = self._written()
+        return self._texts
+
+    def raws(self) -> Sequence[Raw]:
+        return self.numbers
+
+    def tones(self) -> list[Tone]:
+        ends = extremes(self.numbers)
+        return [tone_of(number, ends) for number in self.numbers]
+
+    def _written(self) -> list[str]:
+        numbers, best = self.numbers, self._best
+        texts = self.scale.texts(numbers)
+        if self.field.metric is None or best <= 0 or len(numbers) == 1:
+            return texts
+        if None in numbers or max(numbers) / best > _FACTOR_SHOWN:  # type: ignore[type-var, operator]
+            return [text + _factor(number, best) for text, number in zip(texts, numbers, strict=True)]
+        pairs: zip[tuple[str, float]] = zip(texts, numbers, strict=True)  # type: ignore[arg-type]
+        return [f"{text} (1.0)" if number == best else f"{text} ({number / best:.2f})" for text, number in pairs]
+
+
+def _factor(number: float | None, best: float) -> str:
+    if number is None:
+        return ""
+    factor = number / best
+    if factor > _FACTOR_SHOWN:
+        return _FACTOR_BEYOND
+    return " (1.0)" if number == best else f" ({factor:.2f})"
 
 
 def _geomeans(values: Values, keys: Sequence[str], scales: Sequence[Scale]) -> list[list[Cell]]:

@@ -13,20 +13,20 @@ def render_markdown(tables: Sequence[Table]) -> str:
 
 
 def _table(table: Table) -> str:
-    positions = table.shown()
-    columns = [table.columns[position] for position in positions]
+    header = table.header
+    columns = [header.columns[position] for position in header.shown]
     lines = [f"#### {_escape(table.title)}", ""] if table.title else []
     lines.append(_line([column.title.replace("\n", " ") for column in columns]))
     lines.append("| " + " | ".join(":---" if column.text else "---:" for column in columns) + " |")
-    lines += [_line([row[position].text for position in positions]) for row in table.rows]
-    lines += [_line([_strong(row[position]) for position in positions]) for row in table.totals]
+    lines += map(_line, zip(*[table.body[position].texts() for position in header.shown], strict=True))
+    lines += [_line([_strong(row[position]) for position in header.shown]) for row in table.totals]
     for note in table.notes:
         lines += ["", _escape(note)]
     return "\n".join(lines)
 
 
 def _line(texts: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_escape, texts)) + " |"
+    return f"| {' | '.join([text if text.isascii() and text.isalnum() else _escape(text) for text in texts])} |"
 
 
 def _strong(cell: Cell) -> str:

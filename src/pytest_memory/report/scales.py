@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_memory.store.benchmark_json import Metric, unit_of
 
 MISSING = "—"
-
-_BYTE_UNITS = (("B", 1), ("KiB", 1024), ("MiB", 1024**2), ("GiB", 1024**3), ("TiB", 1024**4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +24,37 @@ class Scale:
 
     def text(self, value: float | None) -> str:
         """A value without its unit: bytes with commas and two decimals, counts with commas, seconds with 4 digits."""
-        if value is None:
-            return MISSING
+        return self.texts((value,))[0]
+
+    def texts(self, values: Sequence[float | None]) -> list[str]:
+        """Several values, each as :meth:`text` writes it."""
+        if None in values:
+            return [MISSING if value is None else self.texts((value,))[0] for value in values]
+        present: Sequence[float] = values  # type: ignore[assignment]
         if self.unit == "s":
-            return f"{value:.4g}"
-        decimals = 0 if self.divisor == 1 else 2
-        if self.unit == "count" and value != int(value):
-            decimals = 2
-        return f"{value / self.divisor:,.{decimals}f}"
+            return [f"{value:.4g}" for value in present]
+        if self.unit == "count":
+            return [f"{value:,}" if type(value) is int else _count_text(value) for value in present]
+        if self.divisor == 1:
+            return [f"{value:,.0f}" for value in present]
+        return [f"{value / self.divisor:,.2f}" for value in present]
+
+
+_SECONDS, _COUNT = Scale("s"), Scale("count")
+_BYTES = (Scale("B"), *(Scale(f"{prefix}iB", 1024**power) for power, prefix in enumerate("KMGT", start=1)))
 
 
 def scale_for(metric: Metric, reference: float) -> Scale:
     """The scale of a metric whose unit suits one value of it."""
-    unit = unit_of(metric)
-    if unit != "B":
-        return Scale(unit or "count")
-    name, divisor = _BYTE_UNITS[0]
-    for name, divisor in _BYTE_UNITS:  # noqa: B007 (the last one tried is used)
-        if reference < divisor * 1024:
-            break
-    return Scale(name, divisor)
+    if metric == "time":
+        return _SECONDS
+    if unit_of(metric) != "B":
+        return _COUNT
+    return next((scale for scale in _BYTES if reference < scale.divisor * 1024), _BYTES[-1])
+
+
+def _count_text(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
 def change_percent(base: float | None, head: float | None) -> float | None:

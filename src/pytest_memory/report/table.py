@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 Tone = Literal["", "good", "bad", "title", "quiet"]
+Raw = float | str | bool | None
 
 _STYLES: dict[Tone, str] = {"good": "32", "bad": "31", "title": "1", "quiet": "2"}
 _GAP = "  "
@@ -28,7 +29,7 @@ class Cell(NamedTuple):
     """
 
     text: str
-    raw: float | str | bool | None = None
+    raw: Raw = None
     tone: Tone = ""
 
 
@@ -53,27 +54,94 @@ class Column:
     under: str = ""
 
 
+class Header:
+    """The columns of a table; one may serve thousands of tables, so that what follows from it is found once.
+
+    Args:
+        columns: At least one; the first names the rows.
+
+    Attributes:
+        shown: Positions of the columns that people see.
+        levels: Their titles by line, from the top.
+        widths: What the titles need.
+        narrow: Whether each of their characters takes one column of a terminal.
+        gaps: What is drawn before each column.
+        gap_width: How wide all gaps are.
+        sides: Where the text of each column goes, as printf writes it: ``-`` for left.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = tuple(columns)
+        self.shown = [position for position, column in enumerate(self.columns) if not column.machine]
+        titles = [self.columns[position].title.split("\n") for position in self.shown]
+        height = max(map(len, titles))
+        padded = [[""] * (height - len(title)) + title for title in titles]
+        self.levels = list(zip(*padded, strict=True))
+        self.widths = [max(map(text_width, title)) for title in padded]
+        self.narrow = all(map(_is_narrow, (line for title in padded for line in title)))
+        seen = [self.columns[position] for position in self.shown]
+        self.gaps = ["", *(_SECTION_GAP if column.opens_section else _GAP for column in seen[1:])]
+        self.gap_width = sum(map(len, self.gaps))
+        self.sides = ["-" if column.text else "" for column in seen]
+
+
+class Body(Protocol):
+    """The cells of one column."""
+
+    def texts(self) -> Sequence[str]:
+        """What people read."""
+
+    def raws(self) -> Sequence[Raw]:
+        """What machines read."""
+
+    def tones(self) -> Sequence[Tone]:
+        """The colours on terminals."""
+
+
+class Cells:
+    """A column whose cells are made one by one."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._cells = cells
+
+    def texts(self) -> Sequence[str]:
+        """What people read."""
+        """What people read."""
+        return [cell.text for cell in self._cells]
+
+    def raws(self) -> Sequence[Raw]:
+        """What machines read."""
+        """What machines read."""
+        return [cell.raw for cell in self._cells]
+
+    def tones(self) -> Sequence[Tone]:
+        """The colours on terminals."""
+        """The colours on terminals."""
+        return [cell.tone for cell in self._cells]
+
+
+def by_column(rows: Sequence[Sequence[Cell]], header: Header) -> list[Cells]:
+    """Rows of cells as the columns that a table wants."""
+    return [Cells(cells) for cells in zip(*rows, strict=True)] if rows else [Cells(())] * len(header.columns)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns.
+    """Columns of cells under a header.
 
     Attributes:
         title: What is shown, and in which unit.
-        columns: At least one; the first names the rows.
-        rows: One cell for each column.
-        totals: Rows below a line.
+        header: What the columns are.
+        body: One for each of them, all equally long.
+        totals: Rows below a line, one cell for each column.
         notes: Sentences below the table.
     """
 
     title: str
-    columns: tuple[Column, ...]
-    rows: Sequence[Sequence[Cell]]
+    header: Header
+    body: Sequence[Body]
     totals: Sequence[Sequence[Cell]] = ()
     notes: tuple[str, ...] = field(default=())
-
-    def shown(self) -> list[int]:
-        """Positions of the columns that people see."""
-        return [position for position, column in enumerate(self.columns) if not column.machine]
 
 
 def render_text(table: Table, *, width: int | None = None, colour: bool = False) -> str:
@@ -81,37 +149,42 @@ def render_text(table: Table, *, width: int | None = None, colour: bool = False)
 
     Args:
         table: What to draw.
-        width: Columns of the terminal; names are folded to fit. ``None`` for a pipe, where nothing is folded. Numbers
-            are never cut, so that a table of very many columns may be wider.
-        colour: Whether to write colours.
+        width: Columns of the terminal: names are folded to fit, numbers never. Nothing is folded without it.
+        colour: Whether to paint with ANSI colours.
     """
-    positions = table.shown()
-    columns = [table.columns[position] for position in positions]
-    headers = [column.title.split("\n") for column in columns]
-    depth = max(map(len, headers))
-    headers = [[""] * (depth - len(header)) + header for header in headers]
-    body = [[row[position] for position in positions] for row in (*table.rows, *table.totals)]
-    texts = zip(*([cell.text for cell in row] for row in body), strict=True) if body else [()] * len(columns)
-    widths = [_width((*header, *column)) for header, column in zip(headers, texts, strict=True)]
+    header = table.header
+    body = [table.body[position].texts() for position in header.shown]
+    totals = [[row[position].text for row in table.totals] for position in header.shown]
+    texts = [[*column, *total] for column, total in zip(body, totals, strict=True)] if table.totals else body
+    narrow = _is_narrow("".join(map("".join, texts)))
+    measure = len if narrow else text_width
+    widths = [max(least, *map(measure, column)) for least, column in zip(header.widths, texts, strict=True)]
     if width is not None:
-        widths[0] = min(widths[0], max(_NARROWEST_NAME, width - sum(widths[1:]) - _gaps(columns)))
-    painter = _Painter(columns, widths, colour)
-    rule = "─" * (sum(widths) + _gaps(columns))
+        widths[0] = min(widths[0], max(_NARROWEST_NAME, width - sum(widths[1:]) - header.gap_width))
+    painter = _Painter(header, widths, colour)
+    rule = "─" * (sum(widths) + header.gap_width)
     lines = [painter.paint(table.title, "title")] if table.title else []
-    lines += [painter.line([Cell(text, tone="title") for text in level]) for level in zip(*headers, strict=True)]
-    lines += [rule, *painter.lines(body[: len(table.rows)])]
-    if table.totals:
-        lines += [rule, *painter.lines(body[len(table.rows) :])]
+    lines += [*painter.titles(), rule]
+    if narrow and width is None and not colour:
+        lines += painter.plain_lines(body)
+        drawn_totals = painter.plain_lines(totals)
+    else:
+        lines += painter.lines(body, [table.body[position].tones() for position in header.shown])
+        drawn_totals = painter.lines(
+            totals, [[row[position].tone for row in table.totals] for position in header.shown]
+        )
+    if drawn_totals:
+        lines += [rule, *drawn_totals]
     return "\n".join([*lines, *table.notes])
 
 
 def text_width(text: str) -> int:
     """Columns of a terminal that a text takes."""
-    return len(text) if text.isascii() else _wide_width(text)
+    return len(text) if _is_narrow(text) else _wide_width(text)
 
 
-def _width(texts: Sequence[str]) -> int:
-    return max(map(len if "".join(texts).isascii() else text_width, texts))
+def _is_narrow(text: str) -> bool:
+    return text.isascii() or text.replace("—", "").isascii()
 
 
 @lru_cache(maxsize=65536)
@@ -127,48 +200,49 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _gaps(columns: Sequence[Column]) -> int:
-    return sum(len(_SECTION_GAP if column.opens_section else _GAP) for column in columns[1:])
-
-
 class _Painter:
     """Pads cells to their columns and joins them to lines."""
 
-    def __init__(self, columns: Sequence[Column], widths: Sequence[int], colour: bool) -> None:
-        gaps = ["" if not n else _SECTION_GAP if column.opens_section else _GAP for n, column in enumerate(columns)]
-        sides = ["<" if column.text else ">" for column in columns]
-        self._frame = list(zip(gaps, widths, sides, strict=True))
-        self._template = "".join(f"{gap}{{:{side}{width}}}" for gap, width, side in self._frame)
-        self._name_width = widths[0]
+    def __init__(self, header: Header, widths: Sequence[int], colour: bool) -> None:
+        self._header = header
+        self._widths = widths
         self._colour = colour
+        frame = zip(header.gaps, header.sides, widths, strict=True)
+        self._template = "".join([f"{gap}%{side}{width}s" for gap, side, width in frame])
 
     def paint(self, text: str, tone: Tone) -> str:
         return f"\x1b[{_STYLES[tone]}m{text}\x1b[0m" if self._colour and tone and text else text
 
-    def lines(self, rows: Sequence[Sequence[Cell]]) -> list[str]:
+    def titles(self) -> list[str]:
+        if self._header.narrow and not self._colour:
+            return [(self._template % level).rstrip() for level in self._header.levels]
+        return [self._line(level, ["title"] * len(level)) for level in self._header.levels]
+
+    def plain_lines(self, columns: Sequence[Sequence[str]]) -> list[str]:
+        """Lines of characters that are one column wide each, without colour and folds."""
+        template = self._template
+        return [(template % row).rstrip() for row in zip(*columns, strict=True)]
+
+    def lines(self, columns: Sequence[Sequence[str]], tones: Sequence[Sequence[Tone]]) -> list[str]:
         lines = []
-        for row in rows:
-            name = row[0]
-            if text_width(name.text) <= self._name_width:
-                lines.append(self.line(row))
-            else:
-                first, *others = _fold(name.text, self._name_width)
-                lines += [self.line([Cell(first, tone=name.tone), *row[1:]]), *others]
+        for row, painted in zip(zip(*columns, strict=True), zip(*tones, strict=True), strict=True):
+            first, *others = _fold(row[0], self._widths[0])
+            lines += [self._line((first, *row[1:]), painted), *others]
         return lines
 
-    def line(self, row: Sequence[Cell]) -> str:
-        texts = [cell.text for cell in row]
-        if not self._colour and "".join(texts).isascii():
-            return self._template.format(*texts).rstrip()
+    def _line(self, texts: Sequence[str], tones: Sequence[Tone]) -> str:
         parts = []
-        for (gap, width, side), (text, _, tone) in zip(self._frame, row, strict=True):
+        header = self._header
+        for gap, side, width, text, tone in zip(header.gaps, header.sides, self._widths, texts, tones, strict=True):
             blank, painted = " " * (width - text_width(text)), self.paint(text, tone)
-            parts.append(f"{gap}{painted}{blank}" if side == "<" else f"{gap}{blank}{painted}")
+            parts.append(f"{gap}{painted}{blank}" if side else f"{gap}{blank}{painted}")
         return "".join(parts).rstrip()
 
 
 def _fold(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` columns; those after the first are indented."""
+    if text_width(text) <= width:
+        return [text]
     lines, line, indent = [], "", ""
     for character in text:
         if text_width(line + character) > width:

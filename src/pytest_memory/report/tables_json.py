@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_memory.report.table import Cell, Column, Table
+from pytest_memory.report.table import Column, Raw, Table
 
 FORMAT = "pytest-memory-comparison"
 
@@ -22,17 +22,20 @@ def render_tables_json(tables: Sequence[Table]) -> str:
 
 
 def _table(table: Table) -> dict[str, Any]:
+    columns = table.header.columns
+    rows = zip(*(body.raws() for body in table.body), strict=True)
+    totals = ([cell.raw for cell in row] for row in table.totals)
     return {
         "title": table.title,
-        "rows": [_row(table.columns, row) for row in table.rows],
-        "totals": [_row(table.columns, row) for row in table.totals],
+        "rows": [_row(columns, row) for row in rows],
+        "totals": [_row(columns, row) for row in totals],
         "notes": list(table.notes),
     }
 
 
-def _row(columns: Sequence[Column], row: Sequence[Cell]) -> dict[str, Any]:
+def _row(columns: Sequence[Column], row: Sequence[Raw]) -> dict[str, Any]:
     members: dict[str, Any] = {}
-    for column, cell in zip(columns, row, strict=True):
+    for column, raw in zip(columns, row, strict=True):
         place = members.setdefault(column.under, {}) if column.under else members
-        place[column.key] = cell.raw
+        place[column.key] = raw
     return members

@@ -10,6 +10,7 @@ from pytest_memory.report.scales import change_percent
 from pytest_memory.report.table import Table, printable
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.lineup import Lineup
+from pytest_memory.store.measured import column_of
 
 _NODE_KEYS = ("func", "group", "module", "class")
 GROUP_KEYS = ("fullname", "name", *_NODE_KEYS, "param:NAME")
@@ -85,37 +86,20 @@ class Values:
         columns = self.lineup.metrics[field.metric]
         return columns[0][key].compare(columns[label][key], field.metric, self.alpha).real is True
 
-    def rows(self, keys: Sequence[str]) -> list[tuple[str, int, list[float | None]]]:
-        """Benchmark, label and one number per field, where there is any."""
-        rows = []
-        for key in keys:
-            for label in self._series:
-                numbers = [column[label].get(key) for column in self.columns]
-                if numbers.count(None) < len(numbers):
-                    rows.append((key, label, numbers))
-        return rows
+    def grid(self, keys: Sequence[str]) -> tuple[list[tuple[str, int]], list[list[float | None]]]:
+        """Benchmark and label of each row that has a number, and the numbers of these rows for each field."""
+        rows = [(key, label) for key in keys for label in self._series]
+        grid = [[numbers.get(key) for key in keys for numbers in column] for column in self.columns]
+        if not all(None in column for column in grid):
+            return rows, grid
+        kept = [row for row, numbers in enumerate(zip(*grid, strict=True)) if numbers.count(None) < len(numbers)]
+        return [rows[row] for row in kept], [[column[row] for row in kept] for column in grid]
 
 
 def _numbers(lineup: Lineup, field: Field, label: int) -> Mapping[str, float]:
     if field.metric is None:
         return lineup.extras[field.extra][label]
-    stat = field.stat
-    return {
-        key: value
-        for key, measured in lineup.metrics[field.metric][label].items()
-        if (value := measured.value(stat)) is not None
-    }
-
-
-def without_repetition(lineup: Lineup, fields: Sequence[Field]) -> tuple[Field, ...]:
-    """Leave one column of each memory metric whose passes all agree: every statistic of it is the same number."""
-    steady = {
-        metric
-        for metric, columns in lineup.metrics.items()
-        if metric != "time" and all(one.repeats_exactly for column in columns for one in column.values())
-    }
-    shown = [Field(field.metric) if field.metric in steady else field for field in fields]
-    return tuple(dict.fromkeys(shown))
+    return column_of(lineup.metrics[field.metric][label], field.stat)
 
 
 def grouped_rows(lineup: Lineup, view: GroupedView) -> list[list[object]]:

@@ -7,17 +7,17 @@ stops nobody from comparing times. Every error names the file and the place in i
 from __future__ import annotations
 
 import gc
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.dims import Dim, dims_of
+from pytest_memory.store.numerals import all_numbers_of, number_of, numbers_of, parse_lazily
 from pytest_memory.store.run_entries import entries_of_run
 from pytest_memory.store.runs import FORMAT, load_run
 
@@ -25,24 +25,23 @@ _LARGEST = 2**63 - 1
 _ADVICE = "make one with --benchmark-json or --benchmark-save, or with --memory-report=FILE.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    """One benchmark of one file.
+class Benchmark(NamedTuple):
+    """One benchmark of one file; a named tuple because there may be a million.
 
     Attributes:
         id: pytest's node id.
         source: The file it was read from.
-        index: Its position among the benchmarks of that file, from 0.
+        position: Its place among the benchmarks of that file, from 0.
         stats: What pytest-benchmark computed over the rounds, seconds by name, and the rounds themselves as ``data``
-            if they were saved. As parsed: nothing in it has been checked.
-        params: The test's parameters, as parsed.
-        extra: ``extra_info``, as parsed.
+            if they were saved. As :mod:`pytest_memory.store.numerals` parses: nothing in it has been checked.
+        params: The test's parameters, parsed in the same way.
+        extra: ``extra_info``, parsed in the same way.
         group: pytest-benchmark's group.
     """
 
     id: str
     source: str
-    index: int
+    position: int
     stats: Mapping[str, Any]
     params: Mapping[str, Any]
     extra: Mapping[str, Any]
@@ -51,7 +50,7 @@ class Benchmark:
     @property
     def dims(self) -> dict[str, Dim]:
         """What the benchmark can be selected, grouped and plotted by."""
-        return dims_of(self.id, self.group, self.params, self.extra)
+        return dims_of(self.id, self.group, numbers_of(self.params), numbers_of(self.extra))
 
     @property
     def rounds(self) -> Sequence[float]:
@@ -65,12 +64,17 @@ class Benchmark:
             return ()
         if not isinstance(data, list):
             raise self._wrong("stats.data", "a list of seconds", data)
-        if set(map(type, data)) == {float} and math.isfinite(sum(data)):
-            return data  # one look at them all: there may be a million
-        for position, value in enumerate(data):
-            if not _is_number(value):
-                raise self._wrong(f"stats.data[{position}]", "a finite number", value)
-        return data
+        if set(map(type, data)) <= {bytes}:
+            values = list(map(float, data))
+            if math.isfinite(sum(values)):
+                return values  # one look at them all: there may be a million
+        return [self._time(f"data[{index}]", value) for index, value in enumerate(data)]
+
+    @property
+    def kept_rounds(self) -> int:
+        """How many rounds the file holds, without a look at them."""
+        data = self.stats.get("data")
+        return len(data) if isinstance(data, list) else 0
 
     def times(self, stats: Sequence[str]) -> dict[str, float]:
         """Several of the computed times in seconds; those that the file lacks are left out.
@@ -78,10 +82,12 @@ class Benchmark:
         Raises:
             UnreadableFile: One is no finite number.
         """
-        found = {stat: value for stat in stats if type(value := self.stats.get(stat)) is float}
-        if len(found) == len(stats) and math.isfinite(sum(found.values())):
-            return found
-        return {stat: self._time(stat, value) for stat in stats if (value := self.stats.get(stat)) is not None}
+        found = list(map(self.stats.get, stats))
+        if set(map(type, found)) <= {bytes}:
+            values = list(map(float, found))  # type: ignore[arg-type]
+            if math.isfinite(sum(values)):
+                return dict(zip(stats, values, strict=True))
+        return {stat: self._time(stat, value) for stat, value in zip(stats, found, strict=True) if value is not None}
 
     def time(self, stat: str) -> float | None:
         """One of the computed times in seconds, or ``None`` if the file lacks it.
@@ -92,10 +98,12 @@ class Benchmark:
         return self.times((stat,)).get(stat)
 
     def _time(self, stat: str, value: object) -> float:
-        if not _is_number(value):
-            raise self._wrong(f"stats.{stat}", "a finite number", value)
-        assert isinstance(value, (int, float))
-        return float(value)
+        number = number_of(value)
+        if type(number) is float and math.isfinite(number):
+            return number
+        if type(number) is int and abs(number) <= _LARGEST:
+            return float(number)
+        raise self._wrong(f"stats.{stat}", "a finite number", value)
 
     def passes(self, metric: BenchmarkMetric) -> Sequence[int]:
         """One memory metric over the passes, in bytes or calls; empty if it was not measured.
@@ -140,7 +148,7 @@ class Benchmark:
         return column
 
     def _wrong(self, member: str, expected: str, found: object) -> UnreadableFile:
-        return _wrong_place(self.source, f"benchmarks[{self.index}].{member}", expected, found)
+        return _wrong_place(self.source, f"benchmarks[{self.position}].{member}", expected, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +178,8 @@ def read_benchmarks(path: str | Path) -> BenchmarkRun:
 
 def _parse(path: Path) -> object:
     try:
-        return json.loads(path.read_bytes())
+        parsed = parse_lazily(path.read_bytes())
+        return all_numbers_of(parsed) if isinstance(parsed, dict) and parsed.get("format") == FORMAT else parsed
     except OSError as error:
         raise UnreadableFile(f"{path} is not a readable JSON file: {error.strerror or error}") from error
     except RecursionError as error:
@@ -220,12 +229,6 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _is_number(value: object) -> bool:
-    if type(value) is float:
-        return math.isfinite(value)
-    return type(value) is int and abs(value) <= _LARGEST
-
-
 def _wrong_place(source: str, place: str, expected: str, found: object) -> UnreadableFile:
     return UnreadableFile(f"{source}: {place}: expected {expected}, found {_shown(found)}")
 
@@ -233,5 +236,5 @@ def _wrong_place(source: str, place: str, expected: str, found: object) -> Unrea
 def _shown(value: object) -> str:
     if isinstance(value, (list, dict)):
         return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
-    text = repr(value)
+    text = repr(number_of(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

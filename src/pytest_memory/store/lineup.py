@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
 from pytest_memory.store.dims import Dim, matches
-from pytest_memory.store.measured import Measured, measure, pool
+from pytest_memory.store.measured import EVERYTHING, Measured, Wanted, measure, pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,14 @@ class Selection:
         extras: Names of dims to be shown as columns of numbers.
         where: Conditions on dims, all of which must hold.
         dims: Whether dims are kept.
+        wanted: What will be asked of the measurements.
     """
 
     metrics: tuple[Metric, ...]
     extras: tuple[str, ...] = ()
     where: tuple[tuple[str, str], ...] = ()
     dims: bool = False
+    wanted: Wanted = EVERYTHING
 
 
 Splitter = Callable[[Benchmark], "tuple[str, str] | None"]
@@ -71,10 +73,13 @@ def line_up(runs: Sequence[LabelledRun], selection: Selection) -> Lineup:
         UnreadableFile: A file is not a run, or a measurement in it cannot be used.
     """
     builder = _Builder(selection)
+    pooled = len({run.label for run in runs}) < len(runs)
     for run in runs:
         builder.open(run.label)
-        for benchmark in read_benchmarks(run.path).benchmarks:
-            builder.add(benchmark, run.label, benchmark.id)
+        benchmarks = read_benchmarks(run.path).benchmarks
+        repeated = pooled or len({benchmark.id for benchmark in benchmarks}) < len(benchmarks)
+        for benchmark in benchmarks:
+            builder.add(benchmark, run.label, benchmark.id, EVERYTHING if repeated else selection.wanted)
     return builder.build()
 
 
@@ -94,7 +99,7 @@ def line_up_split(path: Path, selection: Selection, split: Splitter) -> Lineup:
         place = split(benchmark)
         if place is not None:
             builder.open(place[0])
-            builder.add(benchmark, *place)
+            builder.add(benchmark, *place, EVERYTHING)
     return builder.build()
 
 
@@ -113,7 +118,7 @@ class _Builder:
             self._present[label] = set()
             self._measured[label] = {metric: {} for metric in self.selection.metrics}
 
-    def add(self, benchmark: Benchmark, label: str, key: str) -> None:
+    def add(self, benchmark: Benchmark, label: str, key: str, wanted: Wanted) -> None:
         selection = self.selection
         if selection.where or selection.dims or selection.extras:
             dims = benchmark.dims
@@ -122,7 +127,7 @@ class _Builder:
             self._add_dims(dims, label, key)
         self._present[label].add(key)
         for metric, column in self._measured[label].items():
-            measured = measure(benchmark, metric)
+            measured = measure(benchmark, metric, wanted)
             if measured is None:
                 continue
             if key in column:

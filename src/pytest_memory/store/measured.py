@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_memory.model.benchmark import SERIES_KEYS, BenchmarkMetric
 from pytest_memory.significance import LARGE_EFFECT, Evidence, weigh, weigh_summaries
@@ -19,21 +20,42 @@ from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.benchmarks import Benchmark
 
 _MEMORY: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS}
+_NOTHING: Mapping[str, float] = {}
 _REPEATABLE: frozenset[Metric] = frozenset(("peak", "allocated", "allocations"))
 _TIME_STATS = ("min", "max", "mean", "median", "stddev", "iqr")
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One metric of one benchmark under one label.
+class Wanted:
+    """What somebody will ask of the measurements; the rest is left in the file.
+
+    Attributes:
+        times: The computed times.
+        evidence: Whether differences will be tested, or runs pooled.
+    """
+
+    times: tuple[str, ...] = _TIME_STATS
+    evidence: bool = True
+
+    @classmethod
+    def of(cls, stats: Iterable[str], *, evidence: bool) -> Wanted:
+        """What is read for some statistics, and for tests of the differences if they are wanted."""
+        return cls() if evidence else cls(tuple(dict.fromkeys(("min", *stats))), evidence=False)
+
+
+EVERYTHING = Wanted()
+
+
+class Measured(NamedTuple):
+    """One metric of one benchmark under one label; a named tuple because there may be a million.
 
     Attributes:
         headline: The value of the pass with the smallest peak; the shortest round for times.
         peak: The peak of that pass, by which the headline of several runs is found; the headline itself for times.
-        values: Passes or rounds, in bytes, calls or seconds; empty if rounds were not kept.
+        values: Passes or rounds, in bytes, calls or seconds; empty if rounds were not kept, or are not wanted.
         stats: Statistics that the file itself holds, by name.
         rounds: Number of rounds or passes.
-        per_run: The headline of each run that was pooled.
+        per_run: The headline of each run that was pooled; empty for one run.
     """
 
     headline: float
@@ -41,7 +63,7 @@ class Measured:
     values: Sequence[float]
     stats: Mapping[str, float]
     rounds: int
-    per_run: tuple[float, ...]
+    per_run: tuple[float, ...] = ()
 
     def value(self, stat: str | None) -> float | None:
         """One statistic, or the headline for ``None``; ``None`` if the file lacks it and it cannot be computed."""
@@ -49,16 +71,7 @@ class Measured:
             return self.headline
         if stat in self.stats:
             return self.stats[stat]
-        if not self.values or stat == "iqr":
-            return None
-        if self.repeats_exactly:  # nearly all bytes do, and there may be a million of them
-            return 0.0 if stat == "stddev" else self.values[0]
-        return summarise(self.values, stat)
-
-    @property
-    def repeats_exactly(self) -> bool:
-        """Whether every pass or round gave the same number."""
-        return len(self.values) > 0 and self.values.count(self.values[0]) == len(self.values)
+        return summarise(self.values, stat) if self.values and stat != "iqr" else None
 
     @property
     def interval(self) -> Interval | None:
@@ -91,24 +104,41 @@ class Measured:
         return weigh_summaries(mine, other, alpha=alpha)
 
 
-def measure(benchmark: Benchmark, metric: Metric) -> Measured | None:
-    """Take one metric out of a benchmark, or ``None`` if it was not measured.
+def measure(benchmark: Benchmark, metric: Metric, wanted: Wanted = EVERYTHING) -> Measured | None:
+    """Take what is wanted of one metric out of a benchmark, or ``None`` if it was not measured.
 
     Raises:
         UnreadableFile: What the file holds in its place is not a measurement.
     """
     if metric == "time":
-        return _measure_time(benchmark)
+        return _measure_time(benchmark, wanted)
     passes = benchmark.passes(_MEMORY[metric])
     if not passes:
         return None
     if metric in ("peak", "rss"):
         smallest = min(passes)
-        return Measured(smallest, smallest, passes, {}, len(passes), (smallest,))
+        return Measured(smallest, smallest, passes, _NOTHING, len(passes))
     peaks = benchmark.passes("peak") or passes
     peak = min(peaks)
     headline = passes[peaks.index(peak)]
-    return Measured(headline, peak, passes, {}, len(passes), (headline,))
+    return Measured(headline, peak, passes, _NOTHING, len(passes))
+
+
+def column_of(measured: Mapping[str, Measured], stat: str | None) -> dict[str, float]:
+    """One statistic of many benchmarks, as :meth:`Measured.value` gives it; those that lack it are left out."""
+    if stat is None:
+        return {key: one.headline for key, one in measured.items()}
+    column: dict[str, float] = {}
+    for key, one in measured.items():
+        stats, values = one.stats, one.values
+        if stat in stats:
+            column[key] = stats[stat]
+        # Nearly all bytes repeat exactly, and there may be a million of them.
+        elif values and stat != "iqr" and values.count(values[0]) == len(values):
+            column[key] = 0.0 if stat == "stddev" else values[0]
+        elif (value := one.value(stat)) is not None:
+            column[key] = value
+    return column
 
 
 def pool(parts: Sequence[Measured]) -> Measured:
@@ -116,7 +146,7 @@ def pool(parts: Sequence[Measured]) -> Measured:
     if len(parts) == 1:
         return parts[0]
     first = min(parts, key=lambda part: part.peak)
-    per_run = tuple(value for part in parts for value in part.per_run)
+    per_run = tuple(part.headline for part in parts)
     rounds = sum(part.rounds for part in parts)
     if all(part.values for part in parts):
         values = [value for part in parts for value in part.values]
@@ -124,14 +154,15 @@ def pool(parts: Sequence[Measured]) -> Measured:
     return Measured(first.headline, first.peak, (), _pooled_stats(parts), rounds, per_run)
 
 
-def _measure_time(benchmark: Benchmark) -> Measured | None:
-    stats = benchmark.times(_TIME_STATS)
-    values = benchmark.rounds
+def _measure_time(benchmark: Benchmark, wanted: Wanted) -> Measured | None:
+    stats = benchmark.times(wanted.times)
     headline = stats.get("min")
     if headline is None:
         return None
-    rounds = len(values) or int(benchmark.time("rounds") or 1)
-    return Measured(headline, headline, values, stats, rounds, (headline,))
+    computed = not wanted.evidence and len(stats) == len(wanted.times)
+    values = () if computed else benchmark.rounds
+    rounds = benchmark.kept_rounds or int(benchmark.time("rounds") or 1)
+    return Measured(headline, headline, values, stats, rounds)
 
 
 def _pooled_stats(parts: Sequence[Measured]) -> dict[str, float]:
