@@ -83,8 +83,8 @@ TABLE = table_of(
 
 def test_a_wide_terminal_gets_one_line_per_row():
     """So does a pipe, of whatever width."""
-    assert render_text(TABLE, width=200) == render_text(TABLE)
-    assert render_text(TABLE).splitlines()[1:] == [
+    assert render_text([TABLE], width=200) == render_text([TABLE])
+    assert render_text([TABLE]).splitlines()[1:] == [
         "id                                                          a │     b",
         "─" * 69,
         "test_with_a_very_long_name[parameter-another-parameter]  1.00 │  2.00",
@@ -94,7 +94,7 @@ def test_a_wide_terminal_gets_one_line_per_row():
 
 def test_a_narrow_terminal_folds_names_and_cuts_nothing():
     """The name goes on in the next line, indented."""
-    lines = render_text(TABLE, width=50).splitlines()
+    lines = render_text([TABLE], width=50).splitlines()
     assert max(map(len, lines)) <= 50
     folded = lines[3].split("  ")[0] + lines[4].strip()
     assert folded == "test_with_a_very_long_name[parameter-another-parameter]"
@@ -111,7 +111,7 @@ def test_wide_characters_take_two_columns():
     table = table_of(
         "", (Column("id", "id", text=True), Column("a", "a")), [[Cell("测试"), Cell("1")], [Cell("ab"), Cell("2")]]
     )
-    assert render_text(table).splitlines()[2:] == ["测试  1", "ab    2"]
+    assert render_text([table]).splitlines()[2:] == ["测试  1", "ab    2"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

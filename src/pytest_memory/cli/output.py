@@ -52,7 +52,7 @@ class Output:
         else:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             colour = wants_colour()
-            emit("\n\n".join(render_text(table, width=width, colour=colour) for table in tables))
+            emit(render_text(tables, width=width, colour=colour))
 
     def save_csv(self, rows: Callable[[], Sequence[Sequence[object]]]) -> None:
         """Write raw numbers, if they were asked for; they are not computed otherwise.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Literal, NamedTuple, Protocol
 
 Tone = Literal["", "good", "bad", "title", "quiet"]
@@ -144,38 +145,53 @@ class Table:
     notes: tuple[str, ...] = field(default=())
 
 
-def render_text(table: Table, *, width: int | None = None, colour: bool = False) -> str:
-    """Draw a table.
+def render_text(tables: Sequence[Table], *, width: int | None = None, colour: bool = False) -> str:
+    """Draw tables under each other, the columns of all in the same places.
 
     Args:
-        table: What to draw.
+        tables: What to draw; all have as many columns.
         width: Columns of the terminal: names are folded to fit, numbers never. Nothing is folded without it.
         colour: Whether to paint with ANSI colours.
     """
-    header = table.header
-    body = [table.body[position].texts() for position in header.shown]
-    totals = [[row[position].text for row in table.totals] for position in header.shown]
-    texts = [[*column, *total] for column, total in zip(body, totals, strict=True)] if table.totals else body
-    narrow = _is_narrow("".join(map("".join, texts)))
-    measure = len if narrow else text_width
-    widths = [max(least, *map(measure, column)) for least, column in zip(header.widths, texts, strict=True)]
+    texts = [_texts(table) for table in tables]
+    narrow = all(_is_narrow("".join(map("".join, columns))) for columns in texts)
+    widths = _widths(list({id(table.header): table.header for table in tables}.values()), texts, narrow)
     if width is not None:
-        widths[0] = min(widths[0], max(_NARROWEST_NAME, width - sum(widths[1:]) - header.gap_width))
-    painter = _Painter(header, widths, colour)
-    rule = "─" * (sum(widths) + header.gap_width)
-    lines = [painter.paint(table.title, "title")] if table.title else []
-    lines += [*painter.titles(), rule]
-    if narrow and width is None and not colour:
-        lines += painter.plain_lines(body)
-        drawn_totals = painter.plain_lines(totals)
-    else:
-        lines += painter.lines(body, [table.body[position].tones() for position in header.shown])
-        drawn_totals = painter.lines(
-            totals, [[row[position].tone for row in table.totals] for position in header.shown]
-        )
-    if drawn_totals:
-        lines += [rule, *drawn_totals]
-    return "\n".join([*lines, *table.notes])
+        widths[0] = min(widths[0], max(_NARROWEST_NAME, width - sum(widths[1:]) - tables[0].header.gap_width))
+    painters: dict[int, _Painter] = {}
+    drawn = []
+    for table, columns in zip(tables, texts, strict=True):
+        painter = painters.get(id(table.header))
+        if painter is None:
+            painter = painters[id(table.header)] = _Painter(table.header, widths, colour)
+        plain = narrow and width is None and not colour
+        lines = painter.plain_lines(columns) if plain else painter.lines(columns, _tones(table))
+        drawn.append(painter.framed(table, lines))
+    return "\n\n".join(drawn)
+
+
+def _texts(table: Table) -> list[Sequence[str]]:
+    """The body's cells and the totals' below them, by column."""
+    shown = table.header.shown
+    body = [table.body[position].texts() for position in shown]
+    if not table.totals:
+        return body
+    return [
+        [*cells, *[row[position].text for row in table.totals]] for cells, position in zip(body, shown, strict=True)
+    ]
+
+
+def _tones(table: Table) -> list[Sequence[Tone]]:
+    return [[*table.body[at].tones(), *[row[at].tone for row in table.totals]] for at in table.header.shown]
+
+
+def _widths(headers: Sequence[Header], texts: Sequence[Sequence[Sequence[str]]], narrow: bool) -> list[int]:
+    measure = len if narrow else text_width
+    widths = [max(each) for each in zip(*(header.widths for header in headers), strict=True)]
+    for position, width in enumerate(widths):
+        cells = chain.from_iterable([columns[position] for columns in texts])
+        widths[position] = max(width, max(map(measure, cells), default=0))
+    return widths
 
 
 def text_width(text: str) -> int:
@@ -209,11 +225,22 @@ class _Painter:
         self._colour = colour
         frame = zip(header.gaps, header.sides, widths, strict=True)
         self._template = "".join([f"{gap}%{side}{width}s" for gap, side, width in frame])
+        self._rule = "─" * (sum(widths) + header.gap_width)
+        self._titles = self._title_lines()
 
     def paint(self, text: str, tone: Tone) -> str:
         return f"\x1b[{_STYLES[tone]}m{text}\x1b[0m" if self._colour and tone and text else text
 
-    def titles(self) -> list[str]:
+    def framed(self, table: Table, lines: Sequence[str]) -> str:
+        """A table's lines, one text a row, with all that is around them."""
+        body, totals = lines[: len(lines) - len(table.totals)], lines[len(lines) - len(table.totals) :]
+        parts = [self.paint(table.title, "title")] if table.title else []
+        parts += [*self._titles, self._rule, *body]
+        if totals:
+            parts += [self._rule, *totals]
+        return "\n".join([*parts, *table.notes])
+
+    def _title_lines(self) -> list[str]:
         if self._header.narrow and not self._colour:
             return [(self._template % level).rstrip() for level in self._header.levels]
         return [self._line(level, ["title"] * len(level)) for level in self._header.levels]
@@ -227,7 +254,7 @@ class _Painter:
         lines = []
         for row, painted in zip(zip(*columns, strict=True), zip(*tones, strict=True), strict=True):
             first, *others = _fold(row[0], self._widths[0])
-            lines += [self._line((first, *row[1:]), painted), *others]
+            lines.append("\n".join([self._line((first, *row[1:]), painted), *others]))
         return lines
 
     def _line(self, texts: Sequence[str], tones: Sequence[Tone]) -> str:

@@ -54,7 +54,7 @@ class Measured(NamedTuple):
         peak: The peak of that pass, by which the headline of several runs is found; the headline itself for times.
         values: Passes or rounds, in bytes, calls or seconds; empty if rounds were not kept, or are not wanted.
         stats: Statistics that the file itself holds, by name.
-        rounds: Number of rounds or passes.
+        rounds: Number of rounds or passes, for tests of differences.
         per_run: The headline of each run that was pooled; empty for one run.
     """
 
@@ -71,7 +71,12 @@ class Measured(NamedTuple):
             return self.headline
         if stat in self.stats:
             return self.stats[stat]
-        return summarise(self.values, stat) if self.values and stat != "iqr" else None
+        values = self.values
+        if not values or stat == "iqr":
+            return None
+        if values.count(values[0]) == len(values):  # nearly all bytes repeat, and there may be a million of them
+            return 0.0 if stat == "stddev" else values[0]
+        return summarise(values, stat)
 
     @property
     def interval(self) -> Interval | None:
@@ -128,17 +133,10 @@ def column_of(measured: Mapping[str, Measured], stat: str | None) -> dict[str, f
     """One statistic of many benchmarks, as :meth:`Measured.value` gives it; those that lack it are left out."""
     if stat is None:
         return {key: one.headline for key, one in measured.items()}
-    column: dict[str, float] = {}
-    for key, one in measured.items():
-        stats, values = one.stats, one.values
-        if stat in stats:
-            column[key] = stats[stat]
-        # Nearly all bytes repeat exactly, and there may be a million of them.
-        elif values and stat != "iqr" and values.count(values[0]) == len(values):
-            column[key] = 0.0 if stat == "stddev" else values[0]
-        elif (value := one.value(stat)) is not None:
-            column[key] = value
-    return column
+    try:
+        return {key: one.stats[stat] for key, one in measured.items()}
+    except KeyError:  # a file without it, or memory, of which no statistic is stored
+        return {key: value for key, one in measured.items() if (value := one.value(stat)) is not None}
 
 
 def pool(parts: Sequence[Measured]) -> Measured:
@@ -159,8 +157,9 @@ def _measure_time(benchmark: Benchmark, wanted: Wanted) -> Measured | None:
     headline = stats.get("min")
     if headline is None:
         return None
-    computed = not wanted.evidence and len(stats) == len(wanted.times)
-    values = () if computed else benchmark.rounds
+    if not wanted.evidence and len(stats) == len(wanted.times):
+        return Measured(headline, headline, (), stats, 0)
+    values = benchmark.rounds
     rounds = benchmark.kept_rounds or int(benchmark.time("rounds") or 1)
     return Measured(headline, headline, values, stats, rounds)
 
