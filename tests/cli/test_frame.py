@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from pytest_memory import __version__
 from pytest_memory.cli import errors, registry
 from pytest_memory.cli.app import run
+from pytest_memory.cli.coercion import plain_value
 from pytest_memory.errors import InvalidThreshold, UnreadableFile, UnwritableFile
 
 HEAVY = {"memray", "pandas", "plotly", "psutil", "pytest", "rich", "numpy"}
@@ -84,3 +86,55 @@ def test_a_mistake_of_ours_keeps_its_traceback():
     """An error nobody foresaw is not dressed up as the user's."""
     with pytest.raises(ZeroDivisionError):
         errors.exit_code_of(ZeroDivisionError())
+
+
+def test_a_command_loads_no_validation_library():
+    """Typer's newer releases validate with pydantic; options of ours that are right need none of it."""
+    command = [
+        *["compare", "old", "new", "--metric", "peak", "--alpha", "0.1", "--csv", "out.csv"],
+        *["--label", "a", "--label", "b", "--statistics"],
+    ]
+    program = f"import sys; from pytest_memory.cli.app import run; print(run({command}), 'pydantic' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["2", "False"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["compare", "a", "b", "--metric", "nonsense"], "--metric"),
+        (["compare", "a", "b", "--alpha", "much"], "--alpha"),
+        (["sweep", "x", "1", "--suite", "s", "--jobs", "0"], "--jobs"),
+        (["plot", "a", "--clip", "x"], "--clip"),
+    ],
+)
+def test_a_wrong_value_names_its_option(arguments, named, capsys):
+    """In one line, with exit code 2."""
+    assert run(arguments) == 2
+    err = capsys.readouterr().err
+    assert named in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "expected"),
+    [
+        ("1.5", float, 1.5),
+        ("7", int, 7),
+        ("x", str, "x"),
+        ("a/b", Path, Path("a/b")),
+        (0.05, float, 0.05),
+        (("a", "b"), list[str], ["a", "b"]),
+        (("a",), list[Path], [Path("a")]),
+    ],
+)
+def test_plain_values(value, annotation, expected):
+    """Text becomes what its annotation says."""
+    assert plain_value(value, annotation) == expected
+
+
+@pytest.mark.parametrize(("value", "annotation"), [("x", float), ("1", bytes), ("ab", list[str]), ("1", "str")])
+def test_what_is_not_plain_is_left_to_typer(value, annotation):
+    """Which knows more types, and says what is wrong."""
+    with pytest.raises((TypeError, ValueError)):
+        plain_value(value, annotation)
