@@ -18,10 +18,17 @@ _SPECIAL = ("min", "max", "parser", "formats", "exists", "resolve_path")
 def coerce_plainly(command: Any) -> Any:
     """Let the parameters of a command read their values without pydantic; gives the command back."""
     for parameter in command.params:
-        descriptor, load = getattr(parameter, "type_descriptor", None), getattr(parameter, "get_runtime_param", None)
-        if descriptor is not None and load is not None:
-            parameter.get_runtime_param = _Coercion(descriptor, load).itself
+        _read_plainly(parameter)
+    make_help = command.get_help_option  # the option --help is none of the parameters, and made when it is asked for
+    command.get_help_option = lambda context: _read_plainly(make_help(context))
     return command
+
+
+def _read_plainly(parameter: Any) -> Any:
+    descriptor, load = getattr(parameter, "type_descriptor", None), getattr(parameter, "get_runtime_param", None)
+    if descriptor is not None and load is not None and not isinstance(load, _Coercion):
+        parameter.get_runtime_param = _Coercion(descriptor, load)
+    return parameter
 
 
 class _Coercion:
@@ -32,7 +39,7 @@ class _Coercion:
         self._special = any(getattr(descriptor.parameter_info, name, None) for name in _SPECIAL)
         self._load = load
 
-    def itself(self) -> _Coercion:
+    def __call__(self) -> _Coercion:
         return self
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
