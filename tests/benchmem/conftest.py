@@ -39,9 +39,11 @@ class Suite:
     def configure(self, text):
         self.pytester.makeini(f"[pytest]\n{text}")
 
-    def run(self, *args, outcomes=None, code=None):
+    def run(self, *args, outcomes=None, code=None, apart=False):
+        """Run in this process, or apart from it what would leave something behind here."""
         # pytest-rerunfailures starts a thread with a socket in each session, and never ends it.
-        result = self.pytester.runpytest("-p", "no:rerunfailures", *QUICK, *args)
+        run = self.pytester.runpytest_subprocess if apart else self.pytester.runpytest
+        result = run("-p", "no:rerunfailures", *QUICK, *args)
         if outcomes is not None:
             found = {kind: count for kind, count in result.parseoutcomes().items() if "warning" not in kind}
             assert found == outcomes

@@ -8,6 +8,9 @@ from pytest_memory.entry import SESSION_PLUGIN
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.plugin.session import MemorySession
 
+_NAMES = ("benchmark", "pytest_benchmark.plugin")
+"""What pytest-benchmark is called: by its entry point, and by ``-p pytest_benchmark.plugin``."""
+
 _MISSING = "needs pytest-benchmark, which is not loaded"
 _ADVICE = "pip install 'pytest-memory[benchmark]'"
 
@@ -23,7 +26,7 @@ def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
     from pytest_memory.plugin.benchmark_settings import FLAG, flags_given, read_benchmark_settings
 
     manager = config.pluginmanager
-    if not manager.has_plugin("benchmark"):
+    if not any(manager.has_plugin(name) for name in _NAMES):
         flags = flags_given(config)
         if flags:
             raise pytest.UsageError(f"{flags[0]} {_MISSING}; {_ADVICE}")
