@@ -124,7 +124,9 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     """
     ordered = sorted(second)
     doubled = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in first)  # 2 U
-    sizes = [size for _, size in sorted(Counter([*first, *second]).items())]
+    values = [*first, *second]
+    untied = len(set(values)) == len(values)
+    sizes = [1] * len(values) if untied else [size for _, size in sorted(Counter(values).items())]
     return RankTest(_p(doubled, len(first), len(second), sizes), doubled / (2 * len(first) * len(second)))
 
 

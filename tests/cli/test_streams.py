@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,18 @@ def test_a_pipe_closed_early(save):
     assert (done.returncode, done.stdout) == (1, "peak (KiB)\n")
     assert done.stderr.startswith("2999 regression(s) over threshold:")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("format", ["table", "md", "json"])
+def test_a_full_disk(save, format):
+    """Exit code 2 and one line that says so."""
+    path = save("a.json", benchmark("t.py::x", peak=[1, 1]))
+    command = [sys.executable, "-m", "pytest_memory", "compare", path, "--columns", "peak", "--format", format]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "cannot write to standard output" in result.stderr
 
 
 def test_colours_only_where_they_are_wanted(pair):

@@ -6,6 +6,8 @@ a file that does not exist, an output that cannot be written and an extra that i
 
 from __future__ import annotations
 
+import errno
+
 import typer
 
 from pytest_memory.cli.streams import complain, silence_stdout
@@ -71,6 +73,10 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         complain(f"{error.filename}: {error.strerror}")
         return EXIT_FAILED
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # from what Typer prints itself, such as --help
+        silence_stdout()
+        complain(f"cannot write to standard output: {error.strerror}")
+        return EXIT_USAGE
     raise error
 
 

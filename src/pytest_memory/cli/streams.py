@@ -9,6 +9,8 @@ from typing import TextIO
 
 import typer
 
+from pytest_memory.errors import UnwritableFile
+
 _PLAIN = {
     "—": "-",
     "–": "-",
@@ -41,12 +43,18 @@ def emit(text: str) -> None:
     """Write a result to stdout.
 
     A reader that has gone (``| head``) silences stdout and nothing else: the exit code still tells of the gate.
+
+    Raises:
+        UnwritableFile: Nothing can be written to it, as on a full disk.
     """
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()
+    except OSError as error:
+        silence_stdout()
+        raise UnwritableFile(f"cannot write to standard output: {error.strerror or error}") from error
 
 
 def complain(message: str) -> None:

@@ -113,13 +113,20 @@ class _Numbers:
 
     def _written(self) -> list[str]:
         numbers, best = self.numbers, self._best
+        if self._is_regular:  # nearly all of a million
+            return [f"{n:.4g} (1.0)" if n == best else f"{n:.4g} ({n / best:.2f})" for n in numbers]  # type: ignore[operator]
         texts = self.scale.texts(numbers)
         if self.field.metric is None or best <= 0 or len(numbers) == 1:
             return texts
-        if None in numbers or max(numbers) / best > _FACTOR_SHOWN:  # type: ignore[type-var, operator]
-            return [text + _factor(number, best) for text, number in zip(texts, numbers, strict=True)]
-        pairs: zip[tuple[str, float]] = zip(texts, numbers, strict=True)  # type: ignore[arg-type]
-        return [f"{text} (1.0)" if number == best else f"{text} ({number / best:.2f})" for text, number in pairs]
+        return [text + _factor(number, best) for text, number in zip(texts, numbers, strict=True)]
+
+    @property
+    def _is_regular(self) -> bool:
+        """Whether these are several times, none of which is missing or far from the others."""
+        numbers, best = self.numbers, self._best
+        if self.field.metric != "time" or best <= 0 or len(numbers) == 1 or None in numbers:
+            return False
+        return max(numbers) <= best * _FACTOR_SHOWN  # type: ignore[type-var, operator]
 
 
 def _factor(number: float | None, best: float) -> str:
