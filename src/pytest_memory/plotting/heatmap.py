@@ -53,7 +53,7 @@ def sweep_figure(measured: Measured, *, clip: float | None) -> tuple[Figure, int
         x=[escape(snapshot.label) for snapshot in measured.snapshots],
         y=[names[point.id] for point in rows],
         z=folds,
-        text=[["" if ratio is None else f"{ratio:.2f}×" for ratio in row] for row in ratios],
+        text=[["" if ratio is None else f"{ratio:.2f}×" for ratio in row] for row in ratios] if few else None,
         texttemplate="%{text}" if few else None,
         hovertext=[_sweep_hovers(point, measured, columns) for point in rows],
         hoverinfo="text",
@@ -88,16 +88,15 @@ def _last_ratio(point: Point, columns: Sequence[dict[str, Point]]) -> float:
 
 def _sweep_hovers(point: Point, measured: Measured, columns: Sequence[dict[str, Point]]) -> list[str]:
     texts = []
+    unit, name = measured.unit, f"<b>{escape(point.id)}</b><br>"
+    baseline = f"<br>{escape(measured.snapshots[0].label)}: {shown(point.value, unit)}<br>change: "
     for snapshot, column in zip(measured.snapshots, columns, strict=True):
         there = column.get(point.id)
         if there is None:
-            texts.append(f"<b>{escape(point.id)}</b><br>not in {escape(snapshot.label)}")
+            texts.append(f"{name}not in {escape(snapshot.label)}")
             continue
-        change = shown_change(point.value, there.value, measured.unit)
-        texts.append(
-            f"<b>{escape(point.id)}</b><br>{escape(snapshot.label)}: <b>{shown(there.value, measured.unit)}</b>"
-            f"<br>{escape(measured.snapshots[0].label)}: {shown(point.value, measured.unit)}<br>change: {change}"
-        )
+        change = shown_change(point.value, there.value, unit)
+        texts.append(f"{name}{escape(snapshot.label)}: <b>{shown(there.value, unit)}</b>{baseline}{change}")
     return texts
 
 

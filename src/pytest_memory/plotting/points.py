@@ -185,9 +185,9 @@ def require_plotly() -> None:
 
 def _points(path: Path, metric: Metric, stat: str | None, where: Sequence[tuple[str, str]]) -> tuple[Point, ...]:
     points = tuple(
-        Point(benchmark.id, value, benchmark.dims, *_range(benchmark, metric))
+        point
         for benchmark in read_benchmarks(path).benchmarks
-        if (value := value_of(benchmark, metric, stat)) is not None
+        if (point := _point(benchmark, metric, stat)) is not None
     )
     if not points:
         why = _NOT_MEASURED.get(metric, "none of its benchmarks has memory; measure it with --benchmark-memory")
@@ -201,7 +201,12 @@ def _points(path: Path, metric: Metric, stat: str | None, where: Sequence[tuple[
     return selected
 
 
-def _range(benchmark: Benchmark, metric: Metric) -> tuple[float | None, float | None]:
+def _point(benchmark: Benchmark, metric: Metric, stat: str | None) -> Point | None:
+    value = value_of(benchmark, metric, stat)
+    if value is None:
+        return None
     if metric == "time":
-        return benchmark.time("min"), benchmark.time("max")
-    return value_of(benchmark, metric, "min"), value_of(benchmark, metric, "max")
+        ends = benchmark.times(("min", "max"))
+        return Point(benchmark.id, value, benchmark.dims, ends.get("min"), ends.get("max"))
+    passes = benchmark.passes(metric)
+    return Point(benchmark.id, value, benchmark.dims, min(passes, default=None), max(passes, default=None))
