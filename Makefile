@@ -47,6 +47,12 @@ demo: $(INSTALLED)-demo ## Measure networkx's own tests and show the report
 test: $(INSTALLED)-test ## Run the whole suite (PYTEST_ARGS='-k limit')
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+FUZZ_EXAMPLES ?= 1200
+
+.PHONY: fuzz
+fuzz: $(INSTALLED)-test ## Feed the command line damaged files for a minute (FUZZ_EXAMPLES=100000 for hours)
+	PYTEST_MEMORY_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q tests/cli/test_fuzz.py
+
 .PHONY: smoke
 smoke: ## Run the quick half of the suite on every Python found here (3.10 to 3.14)
 	scripts/smoke

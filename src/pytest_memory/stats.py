@@ -1,4 +1,4 @@
-"""What a series of measurements says of itself: summaries, spread, the interval of its median; pure."""
+"""What a series of measurements says of itself: summaries, the interval of its median; pure."""
 
 from __future__ import annotations
 
@@ -41,15 +41,6 @@ def summarise(values: Sequence[float], stat: str) -> float:
         KeyError: There is no such statistic.
     """
     return _SUMMARIES[stat](values)
-
-
-def spread(values: Sequence[float]) -> float:
-    """Largest minus smallest, as a share of the median; 0 for a constant series, infinite around a median of 0."""
-    width = max(values) - min(values)
-    if width == 0:
-        return 0.0
-    middle = statistics.median(values)
-    return width / abs(middle) if middle else math.inf
 
 
 def geometric_mean(values: Iterable[float]) -> float | None:

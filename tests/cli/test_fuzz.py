@@ -1,6 +1,8 @@
 """No file makes the command line print a traceback, hang or answer with an unknown exit code.
 
-A few dozen files in every test run. For longer: ``PYTEST_MEMORY_FUZZ_EXAMPLES=20000 pytest tests/cli/test_fuzz.py``.
+A few dozen files in every test run, always the same ones, so that a run tells of the change it tests. ``make fuzz``
+takes some thousand; ``PYTEST_MEMORY_FUZZ_RANDOM=1`` lets every run take others. ``tests/fuzz/readers.py`` has libFuzzer
+choose them.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from .test_readers import ENVIRONMENT
 EXAMPLES = int(os.environ.get("PYTEST_MEMORY_FUZZ_EXAMPLES", "60"))
 FUZZ = settings(
     max_examples=EXAMPLES,
+    derandomize="PYTEST_MEMORY_FUZZ_RANDOM" not in os.environ,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

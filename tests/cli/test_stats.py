@@ -16,7 +16,6 @@ from pytest_memory.stats import (
     geometric_mean,
     median_interval,
     sample_stddev,
-    spread,
     summarise,
     summary_interval,
 )
@@ -26,13 +25,6 @@ def test_summaries_by_name():
     """Each named statistic is the textbook's; the standard deviation is that of a sample."""
     assert [summarise([4, 1, 2, 3], stat) for stat in STATS] == [1, 4, 2.5, 2.5, pytest.approx(1.2909944)]
     assert sample_stddev([5]) == 0.0
-
-
-def test_spread_is_relative_to_the_median():
-    """Largest minus smallest, as a share of the median."""
-    assert spread([9, 10, 12]) == pytest.approx(0.3)
-    assert spread([0, 0]) == 0
-    assert spread([-1, 0, 1]) == math.inf
 
 
 @pytest.mark.parametrize(("values", "expected"), [([2, 8], 4), ([], None), ([1, 0], None), ([1, -1], None)])

@@ -189,7 +189,7 @@ def _require_suffix(target: Path) -> None:
 
 
 def _require_files(runs: list[Path]) -> None:
-    missing = [str(path) for path in runs if not path.is_file()]
+    missing = [str(path) for path in runs if not path.exists()]
     if not missing:
         return
     available = [str(path) for path in discover_runs()]
