@@ -392,9 +392,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for text in MARKERS.values():
         config.addinivalue_line("markers", text)
     config.pluginmanager.register(MarkerWatch(), f"{SESSION_PLUGIN}-markers")
-    if option_in_use(config):
+    if option_in_use(config) and not is_only_recorded(config):
         load(config)
-    elif getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+        return
+    if option_in_use(config):
+        from pytest_memory.plugin.recorder import register_recording_alone
+
+        register_recording_alone(config)
+    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
         config.pluginmanager.register(WorkerWatch(config), f"{SESSION_PLUGIN}-workers")
 
 
@@ -430,20 +435,30 @@ def memory_scaling() -> Any:
 
 def option_in_use(config: pytest.Config) -> bool:
     """Whether any flag or ini key of ours asks for the plugin."""
-    given = vars(config.option)
-    for option in OPTIONS:
-        value = given.get(option.dest)
-        if value is None and option.engages:
-            value = next((found for name in option.ini if (found := config.getini(name)) is not None), None)
-        if value:
-            return True
-    return False
+    return any(_value(config, option) for option in OPTIONS if option.engages or _flag(config, option) is not None)
+
+
+def is_only_recorded(config: pytest.Config) -> bool:
+    """Whether nothing but ``--memlog`` and its like is in use: then nothing that measures is loaded."""
+    return all(_value(config, option) is None for option in OPTIONS if option.group != "memlog")
+
+
+def _flag(config: pytest.Config, option: Option) -> object:
+    return getattr(config.option, option.dest, None)
+
+
+def _value(config: pytest.Config, option: Option) -> object:
+    """What was written for an option, or None."""
+    value = _flag(config, option)
+    if value is None:
+        value = next((found for name in option.ini if (found := config.getini(name)) is not None), None)
+    return value
 
 
 def load(config: pytest.Config) -> None:
     """Register the plugin proper, once."""
     if not config.pluginmanager.has_plugin(SESSION_PLUGIN):
-        from pytest_memory.plugin import register
+        from pytest_memory.plugin.registration import register
 
         register(config)
 

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from sampled import wait_for_samples
 
-from pytest_memory.model import ResidentUsage, Span
 from pytest_memory.recorder.channel import Breadcrumb
-from pytest_memory.recorder.journal import FILE_NAME, Kind, create_journal, pack_test
+from pytest_memory.recorder.folders import crumb_path, new_session
+from pytest_memory.recorder.journal import FILE_NAME, Kind, create_journal, pack_phase, pack_test
 from pytest_memory.recorder.launch import RecorderProcess
-from pytest_memory.recorder.process import RecorderSettings
-from pytest_memory.recorder.sessions import crumb_path, new_session
+from pytest_memory.recorder.settings import RecorderSettings
 
 
 def main():
@@ -49,8 +48,8 @@ def main():
         command, _, argument = line.strip().partition(" ")
         if command == "test":
             if running is not None:
-                span = Span(running, "call", None, since, time.monotonic(), ResidentUsage(0, 0, 0))
-                journal.append(Kind.TEST, pack_test(running, None, [span]))
+                phase = pack_phase(2, since, time.monotonic(), (0, 0, 0))
+                journal.append(Kind.TEST, pack_test(running, None, [phase]))
             running, since = argument, time.monotonic()
             crumb.begin(argument)
             crumb.enter(2)

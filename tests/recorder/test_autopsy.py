@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_memory.model import Death, MemoryBounds, ResidentUsage, Series, Span, Timeline
+from pytest_memory.recorder.curve import curve_of
 from pytest_memory.recorder.explain import Raise, explain
 from pytest_memory.report.autopsy import one_line, render_autopsies
 from pytest_memory.report.memlog import memlog_lines, sparkline
@@ -152,7 +153,7 @@ def test_one_line_names_the_test():
 )
 def test_a_sparkline_keeps_the_highest_of_each_stretch(sizes, width, expected):
     """A short peak is not averaged away."""
-    assert sparkline([float(place) for place in range(len(sizes))], sizes, width) == expected
+    assert sparkline(sizes, width) == expected
 
 
 def test_the_summary_has_a_line_for_each_worker_in_order():
@@ -166,7 +167,7 @@ def test_the_summary_has_a_line_for_each_worker_in_order():
         spans=(),
         origin=0.0,
     )
-    first, second = memlog_lines(timeline)
+    first, second = memlog_lines([curve_of(one, span=1.0) for one in timeline.series])
     assert first.startswith("gw2: ")
     assert first.endswith("from 1 MiB, highest sample 5 MiB in t.py::a")
     assert second.startswith("gw10: ")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES
 from pytest_memory.recorder.channel import NAME_ROOM, Breadcrumb, CrumbReader
-from pytest_memory.recorder.sessions import process_lives, sessions
+from pytest_memory.recorder.folders import process_lives, sessions
 
 STATES = (192, 256)
 

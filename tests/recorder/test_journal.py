@@ -1,6 +1,7 @@
 """The journal's format: what is written is read back, and damage costs no more than what it hit."""
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_memory.errors import UnreadableFile
-from pytest_memory.model import ResidentUsage, Span
+from pytest_memory.model import ACTIVITIES, ResidentUsage, Span
 from pytest_memory.recorder.journal import (
     FIRST_LINE,
     Entry,
@@ -17,14 +18,14 @@ from pytest_memory.recorder.journal import (
     create_journal,
     frames,
     pack_name,
+    pack_phase,
     pack_test,
     pack_tick,
     unpack_name,
-    unpack_test,
     unpack_tick,
 )
 from pytest_memory.recorder.memlog import write_memlog
-from pytest_memory.recorder.reader import read_journal
+from pytest_memory.recorder.reader import read_journal, unpack_test
 from pytest_memory.store.timeline import read_timeline
 
 MIB = 1024**2
@@ -39,8 +40,7 @@ def filled_journal(path, ticks=5):
     writer.append(Kind.NAME, pack_name(1, "test_a.py::test_ünï"))
     for place in range(ticks):
         writer.append(Kind.TICK, pack_tick(10.0 + place, [Entry(0, 1, 2, (place + 1) * MIB, 0)]))
-    span = Span("test_a.py::test_ünï", "call", None, 10.0, 12.0, ResidentUsage(1, 3, 7), 99)
-    writer.append(Kind.TEST, pack_test(span.nodeid, None, [span]))
+    writer.append(Kind.TEST, pack_test("test_a.py::test_ünï", None, [pack_phase(2, 10.0, 12.0, (1, 3, 7), 99)]))
     writer.append_json(Kind.END, {"status": 1})
     writer.close()
     return path.read_bytes()
@@ -128,7 +128,13 @@ def test_a_newer_version_is_named(tmp_path):
 def test_tests_survive_packing(spans, nodeid):
     """A TEST holds every phase with its exact numbers, and a node id of any characters."""
     spans = [Span(nodeid, s.activity, s.worker, s.start, s.end, s.resident, s.heap_peak) for s in spans]
-    assert unpack_test(pack_test(nodeid, "gw1", spans)) == spans
+    phases = [
+        pack_phase(
+            ACTIVITIES.index(s.activity), s.start, s.end, astuple(s.resident) if s.resident else None, s.heap_peak
+        )
+        for s in spans
+    ]
+    assert unpack_test(pack_test(nodeid, "gw1", phases)) == spans
 
 
 @given(st.integers(0, 2**32 - 1), st.text(max_size=60) | st.just("\udc80" * 10_000))

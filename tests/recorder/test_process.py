@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_memory.recorder.sessions import is_alive, read_session, sessions
+from pytest_memory.recorder.folders import is_alive, sessions
+from pytest_memory.recorder.sessions import read_session
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is exact on Linux only")
 HOST = Path(__file__).with_name("host.py")

@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from pytest_memory.recorder.sessions import read_session, sessions
+from pytest_memory.recorder.folders import sessions
+from pytest_memory.recorder.sessions import read_session
 
 SUITE = """
 import os, time, pytest

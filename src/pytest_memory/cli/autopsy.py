@@ -10,13 +10,8 @@ import typer
 from pytest_memory.cli.errors import CommandFailed, WrongUsage
 from pytest_memory.cli.streams import emit, remark
 from pytest_memory.errors import UnreadableFile
-from pytest_memory.recorder.sessions import (
-    project_folders,
-    read_session,
-    rebuild_log,
-    sessions,
-    user_cache,
-)
+from pytest_memory.recorder.folders import project_folders, sessions, user_cache
+from pytest_memory.recorder.sessions import read_session, rebuild_log
 from pytest_memory.report.autopsy import render_autopsies
 
 

@@ -1,9 +1,9 @@
-"""The peak of resident memory, phase after phase, for a few microseconds each.
+"""The peak of resident memory, one span of time after another, for a few microseconds each.
 
 :class:`pytest_memory.instruments.resident.KernelResident` is exact to the page and nests; it reads
 ``/proc/self/status``, which takes the kernel a sum over all processors and 16 µs. Here the same mark is read with
-getrusage(2) in less than one, as the kernel has it at hand: in batches, which may lag by some hundred KiB. That is
-enough for a curve over time, and cheap enough for every phase of every test.
+getrusage(2) in less than two, as the kernel has it at hand: in batches, which may lag by some hundred KiB. That is
+enough for a curve over time, and cheap enough for every test.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-
-from ..model import ResidentUsage
 
 if sys.platform != "win32":
     import resource
@@ -22,7 +20,7 @@ _INHERITED = 4 * 1024**2
 
 
 class Watermark:
-    """Follows one span of time after another; they do not overlap.
+    """Reads the mark of the span that ends now, and begins the next.
 
     ``ru_maxrss`` is the larger of the mark and the peak of the program that exec'ed this one. Where that peak is above
     what this process holds it would hide lower marks, and then there are none.
@@ -35,30 +33,26 @@ class Watermark:
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._statm = os.open(proc / "statm", os.O_RDONLY | os.O_CLOEXEC)
         self._clear = os.open(proc / "clear_refs", os.O_WRONLY | os.O_CLOEXEC)
-        self._start = self.begin()
-        mark = self._mark()
-        self._inherited = mark if mark > self._start + _INHERITED else 0
-
-    def begin(self) -> int:
-        """A span begins; give the resident bytes."""
-        self._start = start = self._read()
+        self._inherited = -1
         os.pwrite(self._clear, b"5", 0)
-        return start
+        resident, mark = self.read()
+        if mark is not None and mark > resident + _INHERITED:
+            self._inherited = mark
 
-    def end(self) -> ResidentUsage:
-        """It ends; ``peak`` is ``None`` where the mark cannot be told from what was inherited."""
-        end, mark = self._read(), self._mark()
+    def read(self) -> tuple[int, int | None]:
+        """Resident bytes now, and at their highest since the last reading; ``None`` where that cannot be told."""
+        resident = int(os.pread(self._statm, 128, 0).split(b" ", 2)[1]) * self._page
+        mark = self._mark()
+        if mark > resident:  # else the kernel's mark is at this level already
+            os.pwrite(self._clear, b"5", 0)
         if mark <= self._inherited:
-            return ResidentUsage(self._start, end)
-        return ResidentUsage(self._start, end, max(self._start, end, mark))
+            return resident, None
+        return resident, max(resident, mark)
 
     def close(self) -> None:
         """Close the descriptors."""
         os.close(self._statm)
         os.close(self._clear)
-
-    def _read(self) -> int:
-        return int(os.pread(self._statm, 128, 0).split(b" ", 2)[1]) * self._page
 
     @staticmethod
     def _mark() -> int:

@@ -1,22 +1,33 @@
-"""Frozen values and nothing else: the words in which the rest of the package speaks."""
+"""Frozen values and nothing else: the words in which the rest of the package speaks.
 
-from .benchmark import Measurement, MemoryResult
-from .limit import LIMIT_METRICS, Limit, LimitMetric, Outcome, Verdict
-from .record import TestRecord
-from .run import EngineChoice, Environment, Run
-from .site import AllocationSite, Stack, StackFrame
-from .timeline import ACTIVITIES, CONTROLLER, Activity, Death, MemoryBounds, Series, Span, Timeline
-from .usage import (
-    DETAILS,
-    GRANULARITIES,
-    PHASES,
-    Detail,
-    Granularity,
-    HeapUsage,
-    Phase,
-    PhaseUsage,
-    ResidentUsage,
-)
+What is named here is loaded when it is first used: to make a frozen class takes an interpreter half a millisecond, and
+a session that is only recorded needs none of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .activity import ACTIVITIES, CONTROLLER, Activity
+    from .benchmark import Measurement, MemoryResult
+    from .limit import LIMIT_METRICS, Limit, LimitMetric, Outcome, Verdict
+    from .record import TestRecord
+    from .run import EngineChoice, Environment, Run
+    from .site import AllocationSite, Stack, StackFrame
+    from .timeline import Death, MemoryBounds, Series, Span, Timeline
+    from .usage import (
+        DETAILS,
+        GRANULARITIES,
+        PHASES,
+        Detail,
+        Granularity,
+        HeapUsage,
+        Phase,
+        PhaseUsage,
+        ResidentUsage,
+    )
 
 __all__ = [
     "ACTIVITIES",
@@ -51,3 +62,37 @@ __all__ = [
     "Timeline",
     "Verdict",
 ]
+
+_HOMES = {
+    "activity": ("ACTIVITIES", "CONTROLLER", "Activity"),
+    "benchmark": ("Measurement", "MemoryResult"),
+    "limit": ("LIMIT_METRICS", "Limit", "LimitMetric", "Outcome", "Verdict"),
+    "record": ("TestRecord",),
+    "run": ("EngineChoice", "Environment", "Run"),
+    "site": ("AllocationSite", "Stack", "StackFrame"),
+    "timeline": ("Death", "MemoryBounds", "Series", "Span", "Timeline"),
+    "usage": (
+        "DETAILS",
+        "GRANULARITIES",
+        "PHASES",
+        "Detail",
+        "Granularity",
+        "HeapUsage",
+        "Phase",
+        "PhaseUsage",
+        "ResidentUsage",
+    ),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(import_module(f"{__name__}.{home}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

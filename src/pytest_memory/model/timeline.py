@@ -8,18 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from .activity import Activity
 from .usage import ResidentUsage
-
-Activity = Literal["", "setup", "call", "teardown", "collection"]
-"""What a test process was doing: one of a test's phases, collecting, or nothing that has a name."""
-
-ACTIVITIES: tuple[Activity, ...] = ("", "setup", "call", "teardown", "collection")
-"""Index in this tuple = the number by which files know an activity. Append only."""
-
-CONTROLLER = "controller"
-"""The name under which pytest-xdist's controller, which runs no tests, appears among the workers."""
 
 
 @dataclass(frozen=True, slots=True)

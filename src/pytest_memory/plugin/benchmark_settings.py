@@ -16,7 +16,7 @@ from pytest_memory.errors import InvalidValue
 from pytest_memory.model import Granularity
 from pytest_memory.model.benchmark import BenchmarkMetric
 from pytest_memory.passes import PassPlan
-from pytest_memory.plugin.settings import Given, OptionReader
+from pytest_memory.plugin.options import Given, OptionReader
 from pytest_memory.policy.thresholds import MEMORY_FIELDS, Threshold, parse_threshold
 from pytest_memory.stats import STATS
 

@@ -15,7 +15,7 @@ from pytest_memory.model import Granularity
 from pytest_memory.plugin.dumps import Dumps
 
 if TYPE_CHECKING:
-    from pytest_memory.plugin.settings import Given, OptionReader
+    from pytest_memory.plugin.options import Given, OptionReader
 
 _WORKER_KEY = "pytest_memory_dumps"
 

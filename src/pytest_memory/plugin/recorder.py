@@ -1,4 +1,9 @@
-"""Wires the flight recorder to pytest: breadcrumb, recorder process, journal, and what is said of them."""
+"""Wires the flight recorder to pytest: breadcrumb, recorder process, journal, and what is said of them.
+
+A session with ``--memlog`` and nothing else of ours is recorded by :func:`register_recording_alone`; nothing that
+measures or judges is loaded for it. Should a marker of ours turn up, :mod:`pytest_memory.plugin.registration` comes
+later, and :func:`register_recorder` finds the flight under way.
+"""
 
 from __future__ import annotations
 
@@ -8,75 +13,105 @@ import time
 import weakref
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.instruments.cgroup import memory_bounds
+from pytest_memory.errors import PytestMemoryError
 from pytest_memory.instruments.children import process_table
 from pytest_memory.instruments.watermark import Watermark
-from pytest_memory.model import ACTIVITIES, CONTROLLER, Phase, PhaseUsage, Span
-from pytest_memory.plugin.recorder_growth import GrowthReport
-from pytest_memory.plugin.recorder_guard import CallGuard
-from pytest_memory.plugin.recorder_places import Place, log_path, make_place, tell_last_death
-from pytest_memory.plugin.recorder_settings import FlightSettings, GuardSettings
-from pytest_memory.plugin.session import MemorySession
+from pytest_memory.model import ACTIVITIES, CONTROLLER, Phase, PhaseUsage
+from pytest_memory.plugin.options import OptionReader
+from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_death
+from pytest_memory.plugin.recorder_recording import Recording
+from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
+from pytest_memory.plugin.recorder_tests import OwnPhases, TestHooks, TestLog, phase_code
 from pytest_memory.plugin.workers import is_controller, is_worker
 from pytest_memory.recorder.channel import Breadcrumb
-from pytest_memory.recorder.journal import FILE_NAME, JournalWriter, Kind, create_journal, pack_test
-from pytest_memory.recorder.sessions import crumb_path, remove_session
+from pytest_memory.recorder.folders import crumb_path, remove_session
+from pytest_memory.recorder.journal import FILE_NAME, JournalWriter
+
+if TYPE_CHECKING:
+    from pytest_memory.plugin.session import MemorySession
 
 _SESSION_KEY = "pytest_memory_session"
 """Where a worker of pytest-xdist finds its session's folder, in its ``workerinput``."""
 
-_AUTOPSY = "pytest_memory.report.autopsy:render_autopsies"
+_FLIGHT = "pytest-memory-recorder"
+_OWN_PHASES = "pytest-memory-recorder-phases"
+
+
+def register_recording_alone(config: pytest.Config) -> None:
+    """Register what this process needs to be recorded.
+
+    Raises:
+        pytest.UsageError: A flag or ini key that cannot be used.
+    """
+    try:
+        settings = read_flight_settings(OptionReader(config), config.invocation_params.dir)
+    except PytestMemoryError as error:
+        raise pytest.UsageError(str(error)) from error
+    if settings.memlog and not config.option.collectonly:
+        _take_off(config, settings, watermark=True, own_phases=not is_controller(config))
 
 
 def register_recorder(config: pytest.Config, session: MemorySession) -> None:
-    """Register what this process needs of the recorder, the guard and the growth report."""
+    """Register what a process that measures needs of the recorder, the guard and the growth report."""
     if config.option.collectonly:
         return
-    settings = session.settings.flight
+    settings = session.settings
+    growth = settings.flight.growth
     manager = config.pluginmanager
-    if settings.growth is not None and not is_worker(config):
-        manager.register(GrowthReport(session, settings.growth), "pytest-memory-growth")
-    flight = Flight(config, session)
-    if not flight.take_off():
-        return
-    manager.register(flight, "pytest-memory-recorder")
-    if is_controller(config):
-        manager.register(WorkerFolders(flight), "pytest-memory-recorder-workers")
-    if session.phases is None:
-        return
-    session.observers.append(flight)
-    if settings.guard is not None and flight.crumb is not None:
+    if growth is not None and not is_worker(config):
+        from pytest_memory.plugin.recorder_growth import GrowthReport
+
+        manager.register(GrowthReport(session, growth), "pytest-memory-growth")
+    flight: Flight | None = manager.get_plugin(_FLIGHT)
+    if flight is None:
+        measured = settings.measure or growth is not None
+        watermark = settings.flight.memlog and settings.resident == "exact" and not measured
+        flight = _take_off(config, settings.flight, watermark=watermark and session.phases is not None)
+    flight.attach(session)
+    if settings.flight.guard is not None and flight.crumb is not None and session.phases is not None:
+        from pytest_memory.plugin.recorder_guard import CallGuard
+
         guard = CallGuard(flight.crumb, session.phases, keep_frames=bool(config.option.usepdb))
         session.note(guard.install())
         manager.register(guard, "pytest-memory-guard")
         config.add_cleanup(guard.uninstall)
 
 
+def _take_off(config: pytest.Config, settings: FlightSettings, *, watermark: bool, own_phases: bool = False) -> Flight:
+    flight = Flight(config, settings)
+    manager = config.pluginmanager
+    manager.register(flight, _FLIGHT)
+    tests = flight.take_off(watermark=watermark)
+    if tests is None:
+        return flight
+    if is_controller(config):
+        manager.register(WorkerFolders(flight), "pytest-memory-recorder-workers")
+        return flight
+    manager.register(TestHooks(tests), "pytest-memory-recorder-tests")
+    if own_phases:
+        manager.register(OwnPhases(tests), _OWN_PHASES)
+    return flight
+
+
 class Flight:
     """One process's part of the session: its breadcrumb, and in the first process the recorder.
 
     Attributes:
-        place: The folder of the session; set by :meth:`take_off`.
-        crumb: The breadcrumb of this process.
+        place: The folder of the session; ``None`` if none can be made.
+        crumb: The breadcrumb of this process; ``None`` if it cannot be written.
     """
 
-    def __init__(self, config: pytest.Config, session: MemorySession) -> None:
+    def __init__(self, config: pytest.Config, settings: FlightSettings) -> None:
         self._config = config
-        self._session = session
-        self._settings: FlightSettings = session.settings.flight
-        self._worker = config.workerinput["workerid"] if is_worker(config) else None  # type: ignore[attr-defined]
-        self._label = CONTROLLER if is_controller(config) else self._worker
-        self._journal: JournalWriter | None = None
-        self._recorder: Any = None
-        self._log: Path | None = None
-        self._spans: list[Span] = []
-        self._phase_since = 0.0
-        self._fresh = False
-        self._watermark: Watermark | None = None
+        self._settings = settings
+        self._session: MemorySession | None = None
+        self._worker: str | None = config.workerinput["workerid"] if is_worker(config) else None  # type: ignore[attr-defined]
+        self._tests: TestLog | None = None
+        self._recording: Recording | None = None
         self._lines: list[str] = []
         self._notes: list[str] = []
         self._told: list[str] = []
@@ -84,53 +119,73 @@ class Flight:
         self.place: Place | None = None
         self.crumb: Breadcrumb | None = None
 
-    def take_off(self) -> bool:
-        """Leave the first breadcrumb; say whether that was possible. If not, the session's notes say why."""
+    def take_off(self, *, watermark: bool) -> TestLog | None:
+        """Leave the first breadcrumb.
+
+        Args:
+            watermark: Read resident memory at the edges of phases: nobody else does.
+
+        Returns:
+            What follows the tests; ``None`` if nothing can be written, and then the notes say why.
+        """
         shared = self._shared_session()
         place = Place(shared.parent, shared) if shared is not None else make_place(self._config)
         if place is None:
             self._note("nothing is recorded: no folder for breadcrumbs can be written")
-            return False
+            return None
         self._note(place.note)
-        path = crumb_path(place.session, self._label)
+        label = CONTROLLER if is_controller(self._config) else self._worker
         try:
             started = process_table().started(os.getpid()) or 0.0
-            self.crumb = Breadcrumb(path, self._label, started)
+            crumb = Breadcrumb(crumb_path(place.session, label), label, started)
         except (OSError, ValueError) as error:
             self._note(f"nothing is recorded: the breadcrumb cannot be written ({error})")
             remove_session(place.session)
-            return False
-        self.place = place
+            return None
+        self.place, self.crumb = place, crumb
+        self._tests = tests = TestLog(crumb, self._worker)
         if shared is not None and (shared / FILE_NAME).exists():
             with contextlib.suppress(OSError):
-                self._journal = JournalWriter(shared / FILE_NAME)
-        if self._settings.memlog and self._session.settings.resident == "exact" and self._session.phases is not None:
+                tests.journal = JournalWriter(shared / FILE_NAME)
+        if watermark:
             with contextlib.suppress(OSError, AttributeError):  # no /proc: then samples are all there is
-                self._watermark = Watermark()
+                tests.watermark = Watermark()
         _leave_behind_on_fork(self)
         self._config.add_cleanup(self._land)
-        return True
+        return tests
+
+    def attach(self, session: MemorySession) -> None:
+        """Measuring begins: from now on it says when a phase begins and ends, and what was used."""
+        self._session = session
+        for note in self._notes:
+            session.note(note)
+        if self._tests is None or session.phases is None or self._tests.running:
+            return  # a marker that a fixture added came too late to change hands in the middle of a test
+        own = self._config.pluginmanager.get_plugin(_OWN_PHASES)
+        if own is not None:
+            self._config.pluginmanager.unregister(own)
+        session.observers.append(self)
 
     def leave_to_parent(self) -> None:
         """This process is a fork of the one that is recorded: it has no journal and no recorder."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
-        if self._recorder is not None:
-            self._recorder.let_go()
-            self._recorder = None
+        if self._tests is not None:
+            self._tests.leave_to_parent()
+        if self._recording is not None:
+            self._recording.let_go()
+            self._recording = None
 
     # --- the session -----------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Tell of the last session, and start the recorder while pytest goes on."""
-        assert self.place is not None
-        if self._worker is not None:
+        if self._worker is not None or self.place is None or self._tests is None:
             return
         self._told = tell_last_death(self.place)
         if self._settings.records:
-            self._start_recorder(self.place)
+            self._recording = Recording(self._config, self._settings, self.place, self._note)
+            self._recording.start()
+            self._tests.journal = self._recording.journal
 
     def pytest_report_header(self) -> list[str]:
         """What the last session died in."""
@@ -140,18 +195,20 @@ class Flight:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Warm up, if asked to: the recorder is ready, and a baseline sampled, before the first test."""
-        if self._recorder is not None and self._settings.warmup and self._recorder.wait_until_ready():
-            time.sleep(self._settings.warmup)
+        if self._recording is not None:
+            self._recording.warm_up()
         return (yield)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Let the recorder write everything."""
         self._status = int(exitstatus)
-        if self._journal is not None and self._journal.failure:
-            self._note(f"the journal is incomplete: {self._journal.failure}")
-        if self._recorder is not None:
-            self._end_recorder()
+        if self._tests is not None and self._tests.running:  # Ctrl-C, or pytest.exit
+            self._tests.finish()
+        if self._tests is not None and self._tests.journal is not None and self._tests.journal.failure:
+            self._note(f"the journal is incomplete: {self._tests.journal.failure}")
+        if self._recording is not None:
+            self._lines = self._recording.end(self._status)
         if self._worker is not None and self.crumb is not None:
             self.crumb.end(self._status)
 
@@ -159,15 +216,16 @@ class Flight:
         """Say where the log is, and how memory went."""
         for sentence in (*(f"memory: {one}" for one in self._told), *self._lines):
             terminalreporter.write_line(sentence)
-        if not self._session.settings.summary:
+        if self._session is None or not self._session.settings.summary:
             for note in self._notes:
                 terminalreporter.write_line(f"memory: {note}")
 
     def _note(self, sentence: str) -> None:
         """Tell the reader: in the report where there is one, else beside our own lines."""
-        if sentence:
-            self._session.note(sentence)
+        if sentence and sentence not in self._notes:
             self._notes.append(sentence)
+            if self._session is not None:
+                self._session.note(sentence)
 
     # --- the tests -------------------------------------------------------------------------------------------------
 
@@ -182,147 +240,17 @@ class Flight:
         finally:
             self.crumb.idle()
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Name the test also where its phases run in another process (pytest-forked)."""
-        assert self.crumb is not None
-        self.crumb.begin(item.nodeid)
-        self._fresh = True
-        self._spans.clear()
-        try:
-            return (yield)
-        finally:
-            self.crumb.idle()
-
     def phase_began(self, item: pytest.Item, phase: Phase) -> None:
         """A phase begins."""
-        assert self.crumb is not None
-        if phase != "setup":
-            self.crumb.enter(_CODES[phase])
-        elif self._fresh:
-            self._fresh = False
-        else:  # a rerun, or a protocol of another plugin
-            self.crumb.begin(item.nodeid)
-        if self._watermark is not None:
-            self._watermark.begin()
-        self._phase_since = time.monotonic()
+        if self._tests is not None:
+            self._tests.enter(item.nodeid, phase_code(phase))
 
     def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
-        """A phase has ended; with the last one the whole test goes into the journal."""
-        if self._journal is None:
-            return
-        now = time.monotonic()
-        resident = usage.resident
-        if resident is None and self._watermark is not None:
-            resident = self._watermark.end()
-        heap_peak = usage.heap.peak if usage.heap is not None else None
-        self._spans.append(Span(item.nodeid, phase, self._worker, self._phase_since, now, resident, heap_peak))
-        if phase == "teardown":
-            self._journal.append(Kind.TEST, pack_test(item.nodeid, self._worker, self._spans))
-            self._spans.clear()
+        """A phase has ended, and was measured."""
+        if self._tests is not None:
+            self._tests.leave(usage, time.monotonic())
 
-    # --- the recorder ----------------------------------------------------------------------------------------------
-
-    def _start_recorder(self, place: Place) -> None:
-        from pytest_memory.recorder.launch import RecorderProcess, RecorderUnavailable
-        from pytest_memory.recorder.process import RecorderSettings
-
-        settings = self._settings
-        if settings.memlog:
-            self._log, note = log_path(settings.path, place)
-            self._note(note)
-        threshold = self._threshold(settings.guard) if settings.guard is not None else None
-        kill = settings.guard.kill if settings.guard is not None else 0.0
-        asked = RecorderSettings(
-            session=str(place.session),
-            owner=os.getpid(),
-            interval=settings.interval,
-            memlog=str(self._log) if self._log is not None else None,
-            threshold=threshold,
-            last_resort=None if threshold is None else int(threshold * kill / 100),
-            autopsy=_AUTOPSY,
-            report=-1,
-        )
-        try:
-            self._journal = create_journal(place.session / FILE_NAME, self._head())
-            terminal = os.dup(1)
-        except OSError as error:
-            self._note(f"nothing is recorded: {error.strerror or error}")
-            return
-        try:
-            self._recorder = RecorderProcess(asked, terminal)
-        except RecorderUnavailable as error:
-            self._note(f"nothing is recorded: {error}")
-        finally:
-            os.close(terminal)
-
-    def _head(self) -> dict[str, Any]:
-        return {
-            "origin": time.monotonic(),
-            "started": time.time(),
-            "rootdir": str(self._config.rootpath),
-            "interval": self._settings.interval,
-            "memlog": str(self._log) if self._log is not None else None,
-            "arguments": [str(argument) for argument in self._config.invocation_params.args],
-        }
-
-    def _threshold(self, guard: GuardSettings) -> int | None:
-        if guard.size is not None:
-            return guard.size
-        limit = memory_bounds().limit
-        if limit is None or guard.percent is None:
-            self._note("the memory guard is off: how much memory there is cannot be read here")
-            return None
-        workers = len(getattr(self._config.option, "tx", None) or ()) if is_controller(self._config) else 1
-        return int(limit * guard.percent / 100 / max(1, workers))
-
-    def _end_recorder(self) -> None:
-        assert self.place is not None
-        answer = self._recorder.end(self._status)
-        self._recorder = None
-        if answer is None:
-            self._note("the recorder died; what it had recorded until then is kept")
-            if not self._write_log_ourselves(self.place):
-                return
-        elif answer["lost"]:
-            self._note(f"the recording is incomplete: {answer['failure']}")
-        if answer is not None and "memlog_failure" in answer:
-            self._note(f"{self._log} cannot be written: {answer['memlog_failure']}")
-            self._log = None
-        self._lines = self._describe(self.place)
-
-    def _write_log_ourselves(self, place: Place) -> bool:
-        from pytest_memory.recorder.memlog import write_memlog
-
-        try:
-            if self._log is not None:
-                write_memlog(place.session / FILE_NAME, self._log)
-        except OSError as error:
-            self._note(f"{self._log} cannot be written: {error.strerror or error}")
-            self._log = None
-        return True
-
-    def _describe(self, place: Place) -> list[str]:
-        from pytest_memory.errors import UnreadableFile
-        from pytest_memory.recorder.reader import read_journal
-        from pytest_memory.report.memlog import memlog_lines
-
-        try:
-            timeline = read_journal(place.session / FILE_NAME, spans=False)
-        except (OSError, UnreadableFile) as error:
-            self._note(f"the journal cannot be read: {error}")
-            return []
-        for note in timeline.notes:
-            self._note(note)
-        if self._log is None:
-            return []
-        count = sum(len(series.times) for series in timeline.series)
-        return [f"memory log: {count} samples in {self._relative(self._log)}", *memlog_lines(timeline)]
-
-    def _relative(self, path: Path) -> str:
-        with contextlib.suppress(ValueError):
-            return str(path.relative_to(self._config.invocation_params.dir))
-        return str(path)
+    # --- the end ---------------------------------------------------------------------------------------------------
 
     def _shared_session(self) -> Path | None:
         """The folder that the controller made, if this is a worker on the same machine."""
@@ -333,15 +261,12 @@ class Flight:
 
     def _land(self) -> None:
         """The session ended in an orderly way."""
-        if self.crumb is None or self.place is None:
+        if self.crumb is None or self.place is None or self._tests is None:
             return
         if self.crumb.pid == os.getpid():
+            self._tests.close()
             self.crumb.end(self._status)
             self.crumb.close()
-            if self._watermark is not None:
-                self._watermark.close()
-            if self._journal is not None:
-                self._journal.close()
             if self._worker is not None and self._shared_session() is None:
                 remove_session(self.place.session)  # one folder for each worker would soon hide what matters
         self.crumb = None
@@ -358,9 +283,6 @@ class WorkerFolders:
         """Hand the folder to a worker that is about to start."""
         if self._flight.place is not None:
             node.workerinput[_SESSION_KEY] = str(self._flight.place.session)
-
-
-_CODES: dict[str, int] = {"call": ACTIVITIES.index("call"), "teardown": ACTIVITIES.index("teardown")}
 
 
 def _leave_behind_on_fork(flight: Flight) -> None:

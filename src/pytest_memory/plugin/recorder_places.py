@@ -5,31 +5,27 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pytest_memory.errors import UnreadableFile
-from pytest_memory.recorder.journal import FILE_NAME
-from pytest_memory.recorder.reader import read_head
-from pytest_memory.recorder.sessions import (
-    SessionRecord,
+from pytest_memory.recorder.folders import (
     folder_for,
     has_ended,
     is_alive,
     mark_told,
     new_session,
-    read_session,
-    rebuild_log,
     sessions,
     user_cache,
 )
-from pytest_memory.report.autopsy import one_line
+from pytest_memory.recorder.journal import FILE_NAME, read_head
+
+if TYPE_CHECKING:
+    from pytest_memory.recorder.sessions import SessionRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The folder of this session.
 
     Attributes:
@@ -84,17 +80,25 @@ def tell_last_death(place: Place) -> list[str]:
     for path in sessions(place.folder):
         if path == place.session or is_alive(path):
             continue
-        if has_ended(path):
-            return []
-        try:
-            record = read_session(path)
-        except (OSError, UnreadableFile) as error:
-            return [f"what is left of the last run cannot be read: {error}"]
-        return _told(record, path)
+        return [] if has_ended(path) else _tell(path)
     return []
 
 
+def _tell(path: Path) -> list[str]:
+    from pytest_memory.errors import UnreadableFile
+    from pytest_memory.recorder.sessions import read_session
+
+    try:
+        record = read_session(path)
+    except (OSError, UnreadableFile) as error:
+        return [f"what is left of the last run cannot be read: {error}"]
+    return _told(record, path)
+
+
 def _told(record: SessionRecord, path: Path) -> list[str]:
+    from pytest_memory.recorder.sessions import rebuild_log
+    from pytest_memory.report.autopsy import one_line
+
     if record.told or not record.timeline.deaths:
         return []
     sentences = [one_line(record.timeline, record.timeline.deaths[0])]

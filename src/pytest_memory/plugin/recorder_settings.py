@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_memory.errors import InvalidValue
 from pytest_memory.units import parse_limit_size
 
 if TYPE_CHECKING:
-    from pytest_memory.plugin.settings import Given, OptionReader
+    from pytest_memory.plugin.options import Given, OptionReader
 
 _DEFAULT_PATH = "memlog.json"
 _DEFAULT_INTERVAL = 0.1
@@ -21,8 +20,7 @@ _DEFAULT_KILL = 125.0
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class GuardSettings:
+class GuardSettings(NamedTuple):
     """The memory guard.
 
     Attributes:
@@ -36,8 +34,7 @@ class GuardSettings:
     kill: float
 
 
-@dataclass(frozen=True, slots=True)
-class FlightSettings:
+class FlightSettings(NamedTuple):
     """The recorder, the guard and the growth report.
 
     Attributes:

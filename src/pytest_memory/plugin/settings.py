@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
 
 import pytest
 
 from pytest_memory.engines.choose import ENGINE_NAMES
-from pytest_memory.entry import FOREIGN_KEYS, OPTIONS, Option
-from pytest_memory.errors import InvalidValue
 from pytest_memory.instruments.resident import ResidentMode
 from pytest_memory.model import DETAILS, GRANULARITIES, Detail, Granularity
 from pytest_memory.plugin.memray_settings import (
@@ -20,134 +16,9 @@ from pytest_memory.plugin.memray_settings import (
     choose_granularity,
     read_memray_settings,
 )
+from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
 from pytest_memory.policy.limits import DefaultLimit
-from pytest_memory.units import parse_limit_size
-
-_BY_FLAG = {option.flag: option for option in OPTIONS}
-
-T = TypeVar("T", bound=str)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A value somebody wrote, and where.
-
-    Attributes:
-        value: Text, a bool, or a list of texts.
-        origin: The flag or ini key, for messages.
-        from_ini: It stands in the ini file.
-    """
-
-    value: object
-    origin: str
-    from_ini: bool
-
-
-class OptionReader:
-    """Reads options in their order of precedence: flag, ini, nothing."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def given(self, flag: str) -> Given | None:
-        """What was written for an option, or None."""
-        option: Option = _BY_FLAG[flag]
-        value = getattr(self._config.option, option.dest, None)
-        if value is not None:
-            return Given(value, flag, from_ini=False)
-        foreign = self._config.stash.get(FOREIGN_KEYS, frozenset())
-        for name in option.ini:
-            value = None if name in foreign else self._config.getini(name)
-            if value is not None:
-                return Given(value, f"ini key {name}", from_ini=True)
-        return None
-
-    def flag(self, flag: str) -> bool | None:
-        """A switch: True, False, or None if nobody said."""
-        given = self.given(flag)
-        return None if given is None else bool(given.value)
-
-    def text(self, flag: str) -> str | None:
-        """A text, or None."""
-        given = self.given(flag)
-        return None if given is None else str(given.value).strip()
-
-    def choice(self, flag: str, choices: Sequence[T], default: T) -> T:
-        """One of several words.
-
-        Raises:
-            InvalidValue: Another word.
-        """
-        given = self.given(flag)
-        if given is None:
-            return default
-        if given.value not in choices:
-            raise InvalidValue(f"{given.origin}: unknown value {given.value!r}", f"choose from {', '.join(choices)}")
-        return cast("T", given.value)
-
-    def count(self, flag: str, default: int) -> int:
-        """A whole number, zero or more.
-
-        Raises:
-            InvalidValue: Something else.
-        """
-        given = self.given(flag)
-        if given is None:
-            return default
-        text = str(given.value).strip()
-        if not (text.isascii() and text.isdigit()):
-            raise InvalidValue(f"{given.origin}: {given.value!r} is not a whole number", "write 0 or more")
-        return int(text)
-
-    def paths(self, flag: str, suffixes: Sequence[str]) -> tuple[Path, ...]:
-        """Files to be written, relative to where pytest was started.
-
-        Raises:
-            InvalidValue: A suffix nobody can write, a directory, or a folder that does not exist.
-        """
-        given = self.given(flag)
-        if given is None:
-            return ()
-        written = cast("list[str]", given.value)
-        return tuple(
-            self._writable(Path(self._config.invocation_params.dir, path), given, suffixes) for path in written
-        )
-
-    def optional_size(self, flag: str) -> int | None:
-        """The size behind a flag whose value may be left out.
-
-        Raises:
-            InvalidValue: The flag swallowed a path, or the size cannot be parsed.
-        """
-        given = self.given(flag)
-        if given is None:
-            return None
-        refuse_swallowed_path(given, _BY_FLAG[flag].const or "")
-        return parse_limit_size(given.value, subject=given.origin)
-
-    @staticmethod
-    def _writable(path: Path, given: Given, suffixes: Sequence[str]) -> Path:
-        if path.suffix not in suffixes:
-            raise InvalidValue(f"{given.origin}: cannot write {path.name!r}", f"end it in {' or '.join(suffixes)}")
-        if path.is_dir():
-            raise InvalidValue(f"{given.origin}: {str(path)!r} is a directory", "name a file in it")
-        if not path.parent.is_dir():
-            raise InvalidValue(f"{given.origin}: there is no directory {str(path.parent)!r}", "create it first")
-        return path
-
-
-def refuse_swallowed_path(given: Given, example: str) -> None:
-    """Stop where ``--flag tests/`` was meant as a flag without value and a path.
-
-    Raises:
-        InvalidValue: The value of an optional-value flag is an existing path.
-    """
-    if isinstance(given.value, str) and not given.from_ini and Path(given.value).exists():
-        raise InvalidValue(
-            f"{given.origin} took the path {given.value!r} for its value",
-            f"write {given.origin}={example} {given.value}",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

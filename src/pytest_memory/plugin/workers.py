@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_memory.entry import REPORT_KEY
-from pytest_memory.plugin.session import MemorySession
+
+if TYPE_CHECKING:
+    from pytest_memory.plugin.session import MemorySession
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -28,11 +28,11 @@ import time
 import weakref
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import UnreadableFile
-from ..model import ACTIVITIES, Activity
+from ..model.activity import ACTIVITIES, Activity
 
 VERSION = 1
 NAME_ROOM = 65_536 - 16
@@ -53,8 +53,7 @@ _STATE_SLICES = tuple(slice(at, at + _STATE.size + _CHECK.size) for at in (192, 
 _REQUEST_SLICE = slice(_REQUEST_AT, _REQUEST_AT + _REQUEST.size + _CHECK.size)
 
 
-@dataclass(frozen=True, slots=True)
-class Crumb:
+class Crumb(NamedTuple):
     """What a test process was doing last.
 
     Attributes:
@@ -74,8 +73,7 @@ class Crumb:
     test_since: float
 
 
-@dataclass(frozen=True, slots=True)
-class CrumbHeader:
+class CrumbHeader(NamedTuple):
     """Whose breadcrumb it is.
 
     Attributes:
@@ -95,8 +93,7 @@ class CrumbHeader:
     locked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class GuardRequest:
+class GuardRequest(NamedTuple):
     """The recorder asks a test to stop. ``resident`` and ``threshold`` are bytes; ``generation`` counts requests."""
 
     generation: int
@@ -148,8 +145,8 @@ class Breadcrumb:
         self.idle()
         _leave_behind_on_fork(self)
 
-    def begin(self, nodeid: str, activity: int = 1) -> None:
-        """A test (or collector) begins; ``activity`` is an index of ``ACTIVITIES``."""
+    def begin(self, nodeid: str, activity: int = 1) -> float:
+        """A test (or collector) begins; ``activity`` is an index of ``ACTIVITIES``. Gives the time."""
         encoded = nodeid.encode("utf-8", "surrogatepass")
         if len(encoded) > NAME_ROOM:
             encoded = encoded[:NAME_ROOM]
@@ -157,18 +154,24 @@ class Breadcrumb:
         at = _NAMES_AT + (number & 1) * _NAME_STRIDE
         cell = _NAME.pack(number, len(encoded), zlib.crc32(encoded)) + encoded
         self._map[at : at + len(cell)] = cell
-        self._begun = self._clock()
-        self.enter(activity)
+        self._begun = now = self._clock()
+        self._write(activity, now)
+        return now
 
-    def enter(self, activity: int) -> None:
-        """The running test enters another phase; ``activity`` is an index of ``ACTIVITIES``."""
+    def enter(self, activity: int) -> float:
+        """The running test enters another phase; ``activity`` is an index of ``ACTIVITIES``. Gives the time."""
+        now = self._clock()
+        self._write(activity, now)
+        return now
+
+    def idle(self) -> float:
+        """No test is running any more. Gives the time."""
+        return self.enter(0)
+
+    def _write(self, activity: int, now: float) -> None:
         self._generation = generation = self._generation + 1
-        cell = _STATE.pack(generation, self._clock(), self._begun, self._number, activity)
+        cell = _STATE.pack(generation, now, self._begun, self._number, activity)
         self._map[_STATE_SLICES[generation & 1]] = cell + _CHECK.pack(zlib.crc32(cell))
-
-    def idle(self) -> None:
-        """No test is running."""
-        self.enter(0)
 
     def guard_request(self) -> GuardRequest | None:
         """The last request of the memory guard, or ``None`` if it never made one."""

@@ -34,8 +34,6 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..model import ACTIVITIES, Span
-from ..model.usage import ResidentUsage
 from .channel import decode_name
 
 VERSION = 1
@@ -48,9 +46,9 @@ _FRAME = struct.Struct("<2sBII")
 _TIME = struct.Struct("<d")
 _ENTRY = struct.Struct("<HIBII")
 _NAME = struct.Struct("<I")
-_TEST = struct.Struct("<BB")
-_PHASE = struct.Struct("<BddQQQQ")
-_ABSENT = 2**64 - 1
+TEST = struct.Struct("<BB")
+PHASE = struct.Struct("<BddQQQQ")
+ABSENT = 2**64 - 1
 _LARGEST_PAYLOAD = 2**24
 _KIB = 1024
 
@@ -174,47 +172,37 @@ def unpack_name(payload: bytes) -> tuple[int, str]:
     return _NAME.unpack_from(payload)[0], decode_name(payload[_NAME.size :])
 
 
-def pack_test(nodeid: str, worker: str | None, spans: Sequence[Span]) -> bytes:
+def pack_phase(
+    activity: int,
+    start: float,
+    end: float,
+    resident: tuple[int, int, int | None] | None = None,
+    heap_peak: int | None = None,
+) -> bytes:
+    """A phase as :func:`pack_test` takes it.
+
+    Args:
+        activity: Index of ``ACTIVITIES``.
+        start: Seconds (monotonic).
+        end: Seconds (monotonic).
+        resident: Resident bytes at its start, at its end, and at its peak as far as that is known.
+        heap_peak: Heap peak in bytes.
+    """
+    first, last, peak = (ABSENT, ABSENT, ABSENT) if resident is None else resident
+    heap = ABSENT if heap_peak is None else heap_peak
+    return PHASE.pack(activity, start, end, first, last, ABSENT if peak is None else peak, heap)
+
+
+def pack_test(nodeid: str, worker: str | None, phases: Sequence[bytes]) -> bytes:
     """The payload of a TEST: all phases of one attempt at one test.
 
     Args:
         nodeid: The test's.
         worker: As in :class:`pytest_memory.model.Series`.
-        spans: Its phases that ended, in order.
+        phases: Its phases that ended, in order, each from :func:`pack_phase`.
     """
     name = (worker or "").encode()
-    packed = [_TEST.pack(len(name), len(spans)), name]
-    for span in spans:
-        resident = span.resident
-        numbers = (
-            _ABSENT if resident is None else resident.start,
-            _ABSENT if resident is None else resident.end,
-            _ABSENT if resident is None or resident.peak is None else resident.peak,
-            _ABSENT if span.heap_peak is None else span.heap_peak,
-        )
-        end = span.start if span.end is None else span.end
-        packed.append(_PHASE.pack(ACTIVITIES.index(span.activity), span.start, end, *numbers))
-    packed.append(nodeid.encode("utf-8", "surrogatepass"))
-    return b"".join(packed)
-
-
-def unpack_test(payload: bytes) -> list[Span]:
-    """Undo :func:`pack_test`.
-
-    Raises:
-        ValueError, IndexError, struct.error: The payload is none of ours.
-    """
-    name_length, count = _TEST.unpack_from(payload)
-    phases_at = _TEST.size + name_length
-    worker = payload[_TEST.size : phases_at].decode() or None
-    nodeid = decode_name(payload[phases_at + count * _PHASE.size :])
-    spans = []
-    for place in range(count):
-        code, start, end, first, last, peak, heap = _PHASE.unpack_from(payload, phases_at + place * _PHASE.size)
-        resident = None if first == _ABSENT else ResidentUsage(first, last, None if peak == _ABSENT else peak)
-        heap_peak = None if heap == _ABSENT else heap
-        spans.append(Span(nodeid, ACTIVITIES[code], worker, start, end, resident, heap_peak))
-    return spans
+    return b"".join((TEST.pack(len(name), len(phases)), name, *phases, nodeid.encode("utf-8", "surrogatepass")))
 
 
 class Frame(NamedTuple):
@@ -247,3 +235,19 @@ def frames(content: bytes | memoryview) -> Iterator[Frame]:
         following = len(view) if following < 0 else following
         skipped += following - position
         position = following
+
+
+def read_head(path: Path) -> dict[str, Any]:
+    """What a journal says of its session when it starts; empty if that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(65_536)
+    except OSError:
+        return {}
+    for frame in frames(start[len(FIRST_LINE) :]):
+        if frame.kind == Kind.HEAD:
+            try:
+                return dict(json.loads(frame.payload))
+            except (ValueError, TypeError):
+                break
+    return {}

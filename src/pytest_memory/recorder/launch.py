@@ -9,13 +9,12 @@ import select
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..errors import PytestMemoryError
-from .process import RecorderSettings
+from .settings import RecorderSettings
 
 _PROGRAM = "import sys; sys.path[:0] = sys.argv[2:]; from pytest_memory.recorder.process import main; main(sys.argv[1])"
 
@@ -58,7 +57,7 @@ class RecorderProcess:
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
         try:
             self._process = subprocess.Popen(
-                [*command, json.dumps(asdict(replace(settings, report=report))), *_packages()],
+                [*command, json.dumps(settings._replace(report=report)._asdict()), *_packages()],
                 stdin=control,
                 stdout=terminal,
                 stderr=subprocess.DEVNULL,
@@ -90,8 +89,9 @@ class RecorderProcess:
             patience: Seconds to wait.
 
         Returns:
-            What it says of itself: ``lost`` records and why (``failure``), ``entries`` in the log or why there is none
-            (``memlog_failure``); ``None`` if it died, or did not answer in time.
+            What it says of itself: ``lost`` records and why (``failure``), its ``notes``, the ``curves`` of the
+            processes (:meth:`Curve.to_json`), ``entries`` in the log or why there is none (``memlog_failure``);
+            ``None`` if it died, or did not answer in time.
         """
         with contextlib.suppress(OSError):
             os.write(self._control, json.dumps({"status": status}).encode() + b"\n")
@@ -99,11 +99,9 @@ class RecorderProcess:
         answer = self._listen(patience)
         while answer is not None and "ready" in answer:
             answer = self._listen(deadline - time.monotonic())
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=max(1.0, deadline - time.monotonic()))
-        if self._process.poll() is None:  # it is our own child, and it hangs
-            self._process.kill()
-            self._process.wait()
+        if not self._hangs_up(max(1.0, deadline - time.monotonic())):
+            self._process.kill()  # it is our own child, and it hangs
+        self._process.wait()
         self.let_go()
         return answer
 
@@ -126,3 +124,12 @@ class RecorderProcess:
             self._heard += heard
         line, self._heard = self._heard.split(b"\n", 1)
         return dict(json.loads(line))
+
+    def _hangs_up(self, patience: float) -> bool:
+        """Wait until it has closed its end of the pipe, as the kernel does for it when it ends."""
+        deadline = time.monotonic() + patience
+        while (left := deadline - time.monotonic()) > 0:
+            readable, _, _ = select.select([self._report], [], [], left)
+            if readable and not os.read(self._report, 4096):
+                return True
+        return False

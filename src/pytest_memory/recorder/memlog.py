@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..model import ACTIVITIES, CONTROLLER
+from ..model.activity import ACTIVITIES, CONTROLLER
 from .journal import FIRST_LINE, Entry, Frame, Kind, frames, unpack_name, unpack_tick
 
 _COLLECTION = ACTIVITIES.index("collection")

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ from ..instruments.children import process_table
 from ..instruments.pidfd import exit_status
 from ..model import CONTROLLER, Death, Timeline
 from .channel import CrumbReader
+from .curve import Curve
+from .folders import CRUMB_SUFFIX
 from .guarding import GUARD_INTERVAL
 from .journal import FILE_NAME, Entry, JournalWriter, Kind, pack_name, pack_tick
-from .sessions import CRUMB_SUFFIX
+from .settings import RecorderSettings
 from .thinning import Sample
 from .watching import WatchedProcess
 
@@ -38,31 +40,6 @@ _LINGER = 1.0
 
 _LAST_BREATH = 20
 """Seconds after which a recorder without a session is ended, whatever it is doing."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderSettings:
-    """What the recorder is to do; travels as JSON in its command line.
-
-    Attributes:
-        session: Folder of the session, with the breadcrumb of the first process in it.
-        owner: Process id of the first process; the recorder ends when it does.
-        interval: Seconds between two samples.
-        memlog: Where to write the log in pytest-memlog's format; ``None`` for nowhere.
-        threshold: Bytes at which the memory guard stops a test; ``None`` without guard.
-        last_resort: Bytes at which it ends the process.
-        autopsy: ``module:function`` that makes text of the session's timeline and the places of its new deaths.
-        report: Descriptor to which the recorder reports, one JSON object a line.
-    """
-
-    session: str
-    owner: int
-    interval: float
-    memlog: str | None
-    threshold: int | None
-    last_resort: int | None
-    autopsy: str
-    report: int
 
 
 class Recorder:
@@ -86,6 +63,8 @@ class Recorder:
         self._disk_failed = False
         self._look_for_ended = False
         self._message = b""
+        self._notes: list[str] = []
+        self._curves: list[Curve] = []
 
     def run(self) -> None:
         """Sample until the session is over."""
@@ -152,9 +131,10 @@ class Recorder:
             crumb = CrumbReader(path)
         except (OSError, UnreadableFile):  # it is being made
             return False
-        process = WatchedProcess(self._joined, crumb, self._table, self._settings.threshold, self._settings.last_resort)
+        process = WatchedProcess(self._joined, crumb, self._table, self._settings)
         self._joined += 1
         self._watched[path] = process
+        self._curves.append(process.curve)
         if process.pidfd is not None:
             self._poll.register(process.pidfd, select.POLLIN)
         self._journal.append_json(
@@ -225,7 +205,7 @@ class Recorder:
                 continue
             process.watch_over(sample, self._note)
             if keep:
-                self._write_samples(process, process.thinner.take(sample))
+                self._write_samples(process, process.keep(sample))
 
     def _write_samples(self, process: WatchedProcess, samples: tuple[Sample, ...]) -> None:
         for sample in samples:
@@ -242,6 +222,7 @@ class Recorder:
             self._disk_failed = not written
 
     def _note(self, sentence: str) -> None:
+        self._notes.append(sentence)
         self._journal.append(Kind.NOTE, sentence.encode("utf-8", "replace"))
 
     # --- the end ---------------------------------------------------------------------------------------------------
@@ -253,7 +234,12 @@ class Recorder:
         status = self._orderly_status()
         if status is not None:
             self._journal.append_json(Kind.END, {"status": status, "time": time.monotonic(), "recorder": _own_usage()})
-        answer: dict[str, Any] = {"lost": self._journal.lost, "failure": self._journal.failure}
+        answer: dict[str, Any] = {
+            "lost": self._journal.lost,
+            "failure": self._journal.failure,
+            "notes": self._notes,
+            "curves": [curve.to_json() for curve in self._curves],
+        }
         if self._settings.memlog is not None:
             from .memlog import write_memlog
 
@@ -333,3 +319,4 @@ def main(argument: str) -> None:
     except Exception as error:
         recorder.confess(error)
         raise
+    os._exit(0)  # everything is written, and somebody waits: the interpreter need not tidy up

@@ -22,8 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnreadableFile
-from ..model import ACTIVITIES, Activity, Death, MemoryBounds, Series, Span, Timeline
-from .journal import FIRST_LINE, FIRST_WORD, VERSION, Frame, Kind, frames, unpack_name, unpack_test, unpack_tick
+from ..model import ACTIVITIES, Activity, Death, MemoryBounds, ResidentUsage, Series, Span, Timeline
+from .channel import decode_name
+from .journal import (
+    ABSENT,
+    FIRST_LINE,
+    FIRST_WORD,
+    PHASE,
+    TEST,
+    VERSION,
+    Frame,
+    Kind,
+    frames,
+    unpack_name,
+    unpack_tick,
+)
 
 _NOT_OURS = (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error)
 
@@ -121,20 +134,23 @@ def read_journal(path: Path, *, spans: bool = True) -> Timeline:
     return _timeline(reading, damaged)
 
 
-def read_head(path: Path) -> Mapping[str, Any]:
-    """What a journal says of its session when it starts; empty if that cannot be read."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(65_536)
-    except OSError:
-        return {}
-    for frame in frames(start[len(FIRST_LINE) :]):
-        if frame.kind == Kind.HEAD:
-            try:
-                return dict(json.loads(frame.payload))
-            except _NOT_OURS:
-                break
-    return {}
+def unpack_test(payload: bytes) -> list[Span]:
+    """The phases in a TEST, see :func:`pytest_memory.recorder.journal.pack_test`.
+
+    Raises:
+        ValueError, IndexError, struct.error: The payload is none of ours.
+    """
+    name_length, count = TEST.unpack_from(payload)
+    phases_at = TEST.size + name_length
+    worker = payload[TEST.size : phases_at].decode() or None
+    nodeid = decode_name(payload[phases_at + count * PHASE.size :])
+    spans = []
+    for place in range(count):
+        code, start, end, first, last, peak, heap = PHASE.unpack_from(payload, phases_at + place * PHASE.size)
+        resident = None if first == ABSENT else ResidentUsage(first, last, None if peak == ABSENT else peak)
+        heap_peak = None if heap == ABSENT else heap
+        spans.append(Span(nodeid, ACTIVITIES[code], worker, start, end, resident, heap_peak))
+    return spans
 
 
 def _check_first_line(content: bytes, path: Path) -> None:

@@ -1,121 +1,17 @@
-"""The folder of sessions: where breadcrumbs and journals lie, and which of their sessions died.
-
-Each session has a folder named after its start and its process: ``20261120T120304-4711/``, with a breadcrumb for each
-test process and, with the recorder, a journal.
-"""
+"""What is on disk about one session: its journal, completed from its breadcrumbs where nobody wrote its end."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import re
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import UnreadableFile
-from ..instruments.children import process_table
 from ..model import CONTROLLER, Death, Timeline
 from .channel import CrumbReader
+from .folders import process_lives, read_crumbs
 from .journal import FILE_NAME
 from .memlog import write_memlog
 from .reader import read_journal
-
-KEPT = 10
-"""Sessions whose records stay; older ones are removed when a session begins."""
-
-CRUMB_SUFFIX = ".crumb"
-_NAME = re.compile(r"\d{8}T\d{6}-\d+")
-
-
-def crumb_path(session: Path, worker: str | None) -> Path:
-    """The breadcrumb of a process in a session's folder."""
-    return session / f"{worker or 'main'}{CRUMB_SUFFIX}"
-
-
-def new_session(folder: Path) -> Path:
-    """Make the folder of a session that begins now, and remove those that nobody needs any more.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    session = folder / f"{stamp}-{os.getpid()}"
-    session.mkdir(parents=True, exist_ok=True)
-    for old in sessions(folder)[KEPT:]:
-        if not is_alive(old):
-            remove_session(old)
-    return session
-
-
-def sessions(folder: Path) -> list[Path]:
-    """The sessions of a folder, newest first."""
-    try:
-        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
-    except OSError:
-        return []
-    return sorted(found, key=_age, reverse=True)
-
-
-def _age(session: Path) -> tuple[str, int]:
-    """Its start to the second and its process id, as a number: 9998 came before 10001 in the same second."""
-    stamp, _, pid = session.name.partition("-")
-    return stamp, int(pid)
-
-
-def remove_session(session: Path) -> None:
-    """Remove what we wrote into a session's folder, and the folder if nothing else is in it."""
-    with contextlib.suppress(OSError):
-        for path in [*session.glob(f"*{CRUMB_SUFFIX}"), session / FILE_NAME]:
-            path.unlink(missing_ok=True)
-        session.rmdir()
-
-
-def folder_for(rootdir: Path, user_cache: Path) -> Path:
-    """Where the sessions of a project lie if its own cache cannot be used."""
-    digest = hashlib.sha256(os.fsencode(rootdir)).hexdigest()[:16]
-    return user_cache / f"{rootdir.name or 'root'}-{digest}"
-
-
-def is_alive(session: Path) -> bool:
-    """Whether a process of the session still runs."""
-    return any(process_lives(crumb) for crumb in read_crumbs(session))
-
-
-def read_crumbs(session: Path) -> Iterator[CrumbReader]:
-    """The breadcrumbs of a session that can be read."""
-    for path in sorted(session.glob(f"*{CRUMB_SUFFIX}")):
-        with contextlib.suppress(OSError, UnreadableFile):
-            yield CrumbReader(path)
-
-
-def process_lives(crumb: CrumbReader) -> bool:
-    """Whether the process that wrote a breadcrumb still runs.
-
-    Its lock answers, also across containers; where the file system has no locks, its process id and start do.
-    """
-    header = crumb.header
-    if header.pid == os.getpid():  # opening and closing the file would release our own lock
-        return True
-    if header.locked:
-        try:
-            import fcntl
-
-            with crumb.path.open("r+b") as file:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (ImportError, OSError):
-            return True
-        return False
-    started = process_table().started(header.pid)
-    return started is not None and (header.process_started in (0.0, started))
-
-
-def has_ended(session: Path) -> bool:
-    """Whether every process of a session said that it ended: there is nothing to explain, and nothing to read."""
-    crumbs = list(read_crumbs(session))
-    return bool(crumbs) and all(crumb.ended for crumb in crumbs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,35 +78,6 @@ def rebuild_log(record: SessionRecord, session: Path) -> Path | None:
         return None
     write_memlog(journal, log)
     return log
-
-
-def project_folders(start: Path, user_cache: Path) -> list[Path]:
-    """The folders with sessions of the project around a directory, the closest first.
-
-    Args:
-        start: The directory, or one below the project's root.
-        user_cache: Where sessions lie that could not be written into the project.
-    """
-    candidates = [
-        folder
-        for directory in (start, *start.parents)
-        for folder in (directory / ".pytest_cache/d/memory", folder_for(directory, user_cache))
-    ]
-    return [folder for folder in candidates if sessions(folder)]
-
-
-def user_cache() -> Path:
-    """The user's cache."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("pytest-memory", appauthor=False))
-
-
-def mark_told(session: Path) -> None:
-    """Remember that the deaths of a session were told."""
-    for crumb in read_crumbs(session):
-        crumb.mark_told()
-        crumb.close()
 
 
 def _bare_timeline(crumbs: list[CrumbReader]) -> Timeline:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Collection
 
 from ..instruments.children import ProcessTable, descendants_resident
 from ..instruments.pidfd import open_pidfd, send_signal
-from ..model import ACTIVITIES
+from ..model.activity import ACTIVITIES
 from .channel import Crumb, CrumbReader
+from .curve import Curve
 from .guarding import Guard, guard_signal
+from .settings import RecorderSettings
 from .thinning import Sample, Thinner
 
 _CHILDREN_EVERY = 0.05
@@ -23,29 +25,29 @@ class WatchedProcess:
         index: Its number in the journal.
         crumb: What it says of itself.
         table: Reads processes.
-        threshold: Bytes at which its running test is stopped; ``None`` without guard.
-        last_resort: Bytes at which it is ended.
+        settings: Of the recorder.
 
     Attributes:
+        curve: Its memory over the session, roughly.
         names: Node id of the newest test by its number in the breadcrumb.
         written_names: Number in the journal of the newest name written, by its number in the breadcrumb.
         killed: The guard ended it.
     """
 
-    def __init__(
-        self, index: int, crumb: CrumbReader, table: ProcessTable, threshold: int | None, last_resort: int | None
-    ) -> None:
+    def __init__(self, index: int, crumb: CrumbReader, table: ProcessTable, settings: RecorderSettings) -> None:
         self.index = index
         self.crumb = crumb
         self.pid = crumb.header.pid
         self.worker = crumb.header.worker
         self.pidfd = open_pidfd(self.pid)
         self.thinner = Thinner()
+        self.curve = Curve(self.worker, settings.interval)
         self.names: dict[int, str] = {}
         self.written_names: dict[int, int] = {}
         self.killed = False
         self._table = table
         self._started = table.started(self.pid)
+        threshold, last_resort = settings.threshold, settings.last_resort
         self._guard = None if threshold is None or last_resort is None else Guard(threshold, last_resort)
         self._state: Crumb | None = None
         self._children = 0
@@ -72,6 +74,12 @@ class WatchedProcess:
         if state.number not in self.names:
             self.names = {state.number: state.nodeid}
         return Sample(now, state.number, ACTIVITIES.index(state.activity), resident, self._children)
+
+    def keep(self, sample: Sample) -> tuple[Sample, ...]:
+        """Take a sample into the curve and the journal; give those that go into the journal now."""
+        nodeid = self.names.get(sample.name, "")
+        self.curve.add(sample.time, sample.resident, nodeid, ACTIVITIES[sample.activity])
+        return self.thinner.take(sample)
 
     def watch_over(self, sample: Sample, note: Callable[[str], None]) -> None:
         """Let the guard look at a sample, and do what it decides."""

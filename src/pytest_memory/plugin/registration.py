@@ -1,0 +1,85 @@
+"""Registers what a session needs that measures, judges or tells."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from pytest_memory.engines.choose import choose_engine
+from pytest_memory.entry import SESSION_PLUGIN
+from pytest_memory.errors import EngineUnavailable, PytestMemoryError
+from pytest_memory.instruments.resident import resident_reader
+from pytest_memory.meter import Meter, measuring_here
+from pytest_memory.plugin.benchmark_switch import register_benchmarks
+from pytest_memory.plugin.collector import Unloader
+from pytest_memory.plugin.markers import MarkerCheck
+from pytest_memory.plugin.memray_face import register_memray_face
+from pytest_memory.plugin.phases import InnermostHooks
+from pytest_memory.plugin.recorder import register_recorder
+from pytest_memory.plugin.session import SESSION, MemorySession
+from pytest_memory.plugin.settings import Settings, read_settings
+from pytest_memory.plugin.terminal import TerminalReport
+from pytest_memory.plugin.unreported import UnreportedCalls
+from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd, is_controller, is_worker
+
+
+def register(config: pytest.Config) -> None:
+    """Register everything that this session needs.
+
+    Raises:
+        pytest.UsageError: A flag or ini key that cannot be used.
+    """
+    try:
+        settings = read_settings(config)
+        session = _make_session(config, settings)
+    except PytestMemoryError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[SESSION] = session
+    if session.meter is not None:
+        ownership = ExitStack()
+        ownership.enter_context(measuring_here(session.meter))
+        config.add_cleanup(ownership.close)
+    manager = config.pluginmanager
+    manager.register(session, SESSION_PLUGIN)
+    if session.phases is not None:
+        manager.register(session.phases, f"{SESSION_PLUGIN}-phases")
+        manager.register(InnermostHooks(session.phases), f"{SESSION_PLUGIN}-innermost")
+        manager.register(MarkerCheck(settings, worker=is_worker(config)), f"{SESSION_PLUGIN}-marker-check")
+        if any(manager.has_plugin(name) for name in ("flaky", "flaky.flaky_pytest_plugin")):
+            manager.register(UnreportedCalls(), f"{SESSION_PLUGIN}-unreported")
+    register_memray_face(config, session)
+    register_recorder(config, session)
+    register_benchmarks(config, session)
+    if is_worker(config):
+        manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
+        return
+    manager.register(session.collector, f"{SESSION_PLUGIN}-collector")
+    manager.register(Unloader(), f"{SESSION_PLUGIN}-unloader")
+    manager.register(TerminalReport(config, session), f"{SESSION_PLUGIN}-terminal")
+    if is_controller(config):
+        manager.register(ControllerEnd(session), f"{SESSION_PLUGIN}-controller")
+
+
+def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
+    try:
+        engine, choice = choose_engine(settings.engine)
+    except EngineUnavailable as error:
+        raise EngineUnavailable(f"{settings.engine_reason}: {error.problem}", error.advice) from error
+    can = engine.capabilities
+    if settings.granularity not in can.granularities:
+        settings = replace(settings, granularity=can.granularities[0])
+    if settings.detail not in can.details:  # whoever cannot sample gives every site
+        settings = replace(settings, detail=can.details[-1])
+    reader, resident_note = resident_reader(settings.resident)
+    session = MemorySession(
+        settings,
+        choice=choice,
+        meter=None if is_controller(config) else Meter(engine, reader),
+        junit=bool(getattr(config.option, "xmlpath", None)),
+        travels=is_worker(config),
+        rootpath=config.rootpath,
+    )
+    session.note(resident_note)
+    return session
