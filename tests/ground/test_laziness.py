@@ -67,3 +67,14 @@ def test_the_lower_floors_are_light(module, tmp_path):
     modules, _ = loaded_by(f"import sys, pytest_memory.{module}\nprint('loaded', *sys.modules)", cwd=tmp_path)
     assert not HEAVY & modules
     assert "pytest" not in modules
+
+
+def test_a_session_that_is_only_recorded_loads_nothing_that_measures(suite):
+    """--memlog alone needs no engine, no meter, no limit and no record, and no class of the model."""
+    modules, output = loaded_by(SESSION, "-p", "pytest_memory.entry", "--memlog", "-p", "cacheprovider", cwd=suite)
+    assert "exit 0" in output
+    floors = {module.split(".")[1] for module in of_ours(modules) if "." in module}
+    expected = {"entry", "errors", "instruments", "model", "plugin", "recorder", "report", "units"}
+    assert floors <= expected
+    assert not {"pytest_memory.plugin.session", "pytest_memory.plugin.phases", "pytest_memory.model.usage"} & modules
+    assert not HEAVY & modules - loaded_by(SESSION, "-p", "cacheprovider", cwd=suite)[0]

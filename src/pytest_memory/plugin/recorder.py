@@ -20,7 +20,7 @@ import pytest
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.instruments.children import process_table
 from pytest_memory.instruments.watermark import Watermark
-from pytest_memory.model import ACTIVITIES, CONTROLLER, Phase, PhaseUsage
+from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_death
 from pytest_memory.plugin.recorder_recording import Recording
@@ -32,6 +32,7 @@ from pytest_memory.recorder.folders import crumb_path, remove_session
 from pytest_memory.recorder.journal import FILE_NAME, JournalWriter
 
 if TYPE_CHECKING:
+    from pytest_memory.model import Phase, PhaseUsage
     from pytest_memory.plugin.session import MemorySession
 
 _SESSION_KEY = "pytest_memory_session"

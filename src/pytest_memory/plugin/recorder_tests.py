@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_memory.instruments.watermark import Watermark
-from pytest_memory.model import ACTIVITIES, PhaseUsage
+from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.journal import JournalWriter, Kind, pack_phase, pack_test
+
+if TYPE_CHECKING:
+    from pytest_memory.model import PhaseUsage
 
 _SETUP, _CALL, _TEARDOWN = (ACTIVITIES.index(phase) for phase in ("setup", "call", "teardown"))
 _CODES: dict[str, int] = {"setup": _SETUP, "call": _CALL, "teardown": _TEARDOWN}
