@@ -1,8 +1,12 @@
 """The price of the flight recorder, and what it catches, beside pytest-memlog.
 
-Times whole runs of networkx.classes, interleaved: plain (this plugin idle), --memlog at 0.1 s and at 0.01 s, and with
-``--memlog-python`` the same tests under the real pytest-memlog. Starting and ending the recorder counts. On a busy
-machine the CPU time of the test process is the steadier figure; both are the smallest of all rounds.
+Times whole runs of networkx.classes, interleaved: plain (this plugin idle), --memlog at 0.1 s and at 0.01 s. Starting
+and ending the recorder counts. A ratio is taken within each round; printed are the median of the rounds and their
+range. On a busy machine the CPU time of the test process is the steadier figure: of that the smallest is taken.
+
+With ``--memlog-python`` the real pytest-memlog runs one module of these tests in an environment of its own (it needs
+pytest 7), beside that environment's own plain run: it waits up to two intervals after each test, and all tests would
+take minutes a round. Ours runs the same module for comparison.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +28,7 @@ from pytest_memory.recorder.journal import FILE_NAME
 from pytest_memory.recorder.reader import read_journal
 
 SUITE = ("--pyargs", "networkx.classes")
+MODULE = ("--pyargs", "networkx.classes.tests.test_coreviews")
 SPIKE = 100 * 1024**2
 SPIKES = """
 import pytest, time
@@ -52,6 +58,7 @@ class Mode:
 def run(mode: Mode, folder: Path, what: Sequence[str]) -> None:
     """One round in an empty folder."""
     environment = {**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every run compiles the plugin anew
     command = [mode.python, "-m", "pytest", "-q", f"--rootdir={folder}", *mode.options, *what]
     begun = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
@@ -73,23 +80,32 @@ def run(mode: Mode, folder: Path, what: Sequence[str]) -> None:
     mode.cpu.append(usage.ru_utime + usage.ru_stime - recorder)
 
 
-def price(modes: list[Mode], rounds: int) -> None:
-    """Run all modes in turn and print the table."""
-    for place in range(rounds):
+def price(modes: list[Mode], rounds: int, what: Sequence[str] = SUITE) -> None:
+    """Run all modes in turn and print the table; the first mode is what the others are compared with."""
+    for place in range(-1, rounds):  # one round before the first, which fills caches, does not count
         for mode in modes:
             with tempfile.TemporaryDirectory() as folder:
-                run(mode, Path(folder), SUITE)
-            print(f"round {place + 1}: {mode.name}: {mode.wall[-1]:.2f} s wall, {mode.cpu[-1]:.2f} s CPU", flush=True)
+                run(mode, Path(folder), what)
+            if place < 0:
+                for figures in (mode.wall, mode.cpu, mode.recorder_cpu, mode.recorder_resident):
+                    figures.clear()
+            else:
+                took = f"{mode.wall[-1]:.2f} s wall, {mode.cpu[-1]:.2f} s CPU"
+                print(f"round {place + 1}: {mode.name}: {took}", flush=True)
     plain = modes[0]
-    print(f"\n{plain.tests} tests, smallest of {rounds} rounds\n")
-    print("| mode | wall | × plain | CPU of the tests | × plain | µs CPU a test | recorder CPU | recorder memory |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(f"\n{plain.tests} tests, {rounds} rounds\n")
+    print(
+        "| mode | wall, median | × plain, median (range) | CPU of the tests, smallest | × plain | µs CPU a test | ",
+        end="",
+    )
+    print("recorder CPU | recorder memory |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
     for mode in modes:
-        wall, cpu = min(mode.wall), min(mode.cpu)
-        extra = (cpu - min(plain.cpu)) / mode.tests * 1e6
+        ratios = [one / other for one, other in zip(mode.wall, plain.wall, strict=True)]
+        spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+        cpu, extra = min(mode.cpu), (min(mode.cpu) - min(plain.cpu)) / mode.tests * 1e6
         own = f"{min(mode.recorder_cpu):.2f} s" if mode.recorder_cpu else "—"
         memory = f"{max(mode.recorder_resident) / 1024**2:.1f} MiB" if mode.recorder_resident else "—"
-        cells = (f"{wall:.2f} s", f"{wall / min(plain.wall):.3f}", f"{cpu:.2f} s", f"{cpu / min(plain.cpu):.3f}")
+        cells = (f"{statistics.median(mode.wall):.2f} s", spread, f"{cpu:.2f} s", f"{cpu / min(plain.cpu):.3f}")
         print(f"| {mode.name} | {' | '.join(cells)} | {extra:.0f} | {own} | {memory} |")
 
 
@@ -129,19 +145,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memlog-python", help="interpreter of an environment with pytest-memlog and networkx")
     arguments = parser.parse_args()
+    price(our_modes(), arguments.rounds)
+    theirs = []
+    if arguments.memlog_python:
+        python, memlog = arguments.memlog_python, ("-p", "pytest_memlog.plugin", "--memlog")
+        theirs = [
+            Mode("pytest-memlog at 0.1 s", python, memlog),
+            Mode("pytest-memlog at 0.01 s", python, (*memlog, "--memlog-interval=0.01")),
+        ]
+        print("\nOne module, ours and pytest-memlog, each beside the plain run of its own environment:")
+        price(our_modes(), arguments.rounds, MODULE)
+        price([Mode("plain, its environment", python, ()), *theirs], arguments.rounds, MODULE)
+    spikes([*our_modes()[1:], *theirs])
+
+
+def our_modes() -> list[Mode]:
+    """Plain, and the two intervals."""
     plugin = ("-p", "pytest_memory.entry")
-    ours = [
+    return [
         Mode("plain", sys.executable, plugin),
         Mode("--memlog at 0.1 s", sys.executable, (*plugin, "--memlog")),
         Mode("--memlog at 0.01 s", sys.executable, (*plugin, "--memlog", "--memlog-interval=0.01")),
     ]
-    price(ours, arguments.rounds)
-    theirs = []
-    if arguments.memlog_python:
-        theirs = [Mode("pytest-memlog at 0.1 s", arguments.memlog_python, ("-p", "pytest_memlog.plugin", "--memlog"))]
-        plain = Mode("plain, its environment", arguments.memlog_python, ())
-        price([plain, *theirs], 1)
-    spikes([*ours[1:], *theirs])
 
 
 if __name__ == "__main__":
