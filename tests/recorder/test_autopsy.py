@@ -167,7 +167,10 @@ def test_the_summary_has_a_line_for_each_worker_in_order():
         spans=(),
         origin=0.0,
     )
-    first, second = memlog_lines([curve_of(one, span=1.0) for one in timeline.series])
+    curves = [curve_of(one, span=1.0) for one in timeline.series]
+    first, second = memlog_lines(curves)
     assert first.startswith("gw2: ")
     assert first.endswith("from 1 MiB, highest sample 5 MiB in t.py::a")
     assert second.startswith("gw10: ")
+    narrow = memlog_lines(curves, width=50)
+    assert narrow[:2] == ["gw2: ▁█▄ from 1 MiB, highest sample 5 MiB", "    in t.py::a"]

@@ -113,7 +113,6 @@ class Flight:
         self._worker: str | None = config.workerinput["workerid"] if is_worker(config) else None  # type: ignore[attr-defined]
         self._tests: TestLog | None = None
         self._recording: Recording | None = None
-        self._lines: list[str] = []
         self._notes: list[str] = []
         self._told: list[str] = []
         self._status = 0
@@ -209,14 +208,17 @@ class Flight:
         if self._tests is not None and self._tests.journal is not None and self._tests.journal.failure:
             self._note(f"the journal is incomplete: {self._tests.journal.failure}")
         if self._recording is not None:
-            self._lines = self._recording.end(self._status)
+            self._recording.end(self._status)
         if self._worker is not None and self.crumb is not None:
             self.crumb.end(self._status)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the log is, and how memory went."""
-        for sentence in (*(f"memory: {one}" for one in self._told), *self._lines):
-            terminalreporter.write_line(sentence)
+        for sentence in self._told:
+            terminalreporter.write_line(f"memory: {sentence}")
+        if self._recording is not None:
+            for line in self._recording.lines(terminalreporter._tw.fullwidth):  # pytest offers no other way to ask
+                terminalreporter.write_line(line)
         if self._session is None or not self._session.settings.summary:
             for note in self._notes:
                 terminalreporter.write_line(f"memory: {note}")

@@ -45,6 +45,8 @@ class Recording:
         self._note = note
         self._recorder: RecorderProcess | None = None
         self._log: Path | None = None
+        self._entries = 0
+        self._curves: list[Curve] = []
         self.journal: JournalWriter | None = None
 
     def start(self) -> None:
@@ -86,26 +88,43 @@ class Recording:
         if self._recorder is not None and self._settings.warmup and self._recorder.wait_until_ready():
             time.sleep(self._settings.warmup)
 
-    def end(self, status: int) -> list[str]:
-        """Let the recorder write everything; give what to tell the user of the log."""
+    def end(self, status: int) -> None:
+        """Let the recorder write everything, and take what it says of the session."""
         if self._recorder is None:
-            return []
+            self._log = None
+            return
         answer = self._recorder.end(status)
         self._recorder = None
         if answer is None:
             self._note("the recorder died; what it had recorded until then is kept")
-            return self._end_ourselves()
+            self._end_ourselves()
+            return
         if answer["lost"]:
             self._note(f"the recording is incomplete: {answer['failure']}")
         for note in answer["notes"]:
             self._note(note)
         if "memlog_failure" in answer:
-            self._note(f"{self._log} cannot be written: {answer['memlog_failure']}")
-        if "entries" not in answer:
-            return []
-        from pytest_memory.recorder.curve import curve_from_json
+            self._give_up_log(answer["memlog_failure"])
+        if self._log is not None:
+            from pytest_memory.recorder.curve import curve_from_json
 
-        return self._lines(answer["entries"], [curve_from_json(curve) for curve in answer["curves"]])
+            self._entries = answer["entries"]
+            self._curves = [curve_from_json(curve) for curve in answer["curves"]]
+
+    def lines(self, width: int) -> list[str]:
+        """What to tell the user of the log, once it is written; none if there is no log.
+
+        Args:
+            width: Columns of the terminal.
+        """
+        if self._log is None:
+            return []
+        from pytest_memory.report.memlog import memlog_lines
+
+        return [
+            f"memory log: {self._entries} samples in {self._relative(self._log)}",
+            *memlog_lines(self._curves, width),
+        ]
 
     def let_go(self) -> None:
         """This process is a fork of the one that started the recorder."""
@@ -135,35 +154,30 @@ class Recording:
         workers = len(getattr(self._config.option, "tx", None) or ()) if is_controller(self._config) else 1
         return int(limit * guard.percent / 100 / max(1, workers))
 
-    def _end_ourselves(self) -> list[str]:
+    def _end_ourselves(self) -> None:
         from pytest_memory.errors import UnreadableFile
         from pytest_memory.recorder.curve import curve_of
         from pytest_memory.recorder.memlog import write_memlog
         from pytest_memory.recorder.reader import read_journal
 
         journal = self._place.session / FILE_NAME
-        entries = 0
         try:
             if self._log is not None:
-                entries = write_memlog(journal, self._log)
+                self._entries = write_memlog(journal, self._log)
         except OSError as error:
-            self._note(f"{self._log} cannot be written: {error.strerror or error}")
-            self._log = None
+            self._give_up_log(error.strerror or str(error))
         try:
             timeline = read_journal(journal, spans=False)
         except (OSError, UnreadableFile) as error:
             self._note(f"the journal cannot be read: {error}")
-            return []
+            return
         for note in timeline.notes:
             self._note(note)
-        return self._lines(entries, [curve_of(series, self._settings.interval) for series in timeline.series])
+        self._curves = [curve_of(series, self._settings.interval) for series in timeline.series]
 
-    def _lines(self, entries: int, curves: list[Curve]) -> list[str]:
-        if self._log is None:
-            return []
-        from pytest_memory.report.memlog import memlog_lines
-
-        return [f"memory log: {entries} samples in {self._relative(self._log)}", *memlog_lines(curves)]
+    def _give_up_log(self, reason: str) -> None:
+        self._note(f"{self._log} cannot be written: {reason}")
+        self._log = None
 
     def _relative(self, path: Path) -> str:
         with contextlib.suppress(ValueError):

@@ -27,14 +27,22 @@ def sparkline(heights: Sequence[int], width: int = 40) -> str:
     return "".join(_BARS[(size - low) * (len(_BARS) - 1) // step] for size in highest)
 
 
-def memlog_lines(curves: Iterable[Curve], width: int = 40) -> list[str]:
-    """One line for each test process: its curve, where it began, its peak, and the test that was running then."""
+def memlog_lines(curves: Iterable[Curve], width: int = 80) -> list[str]:
+    """For each test process its curve, where it began, its highest sample, and what was running then.
+
+    Args:
+        curves: The processes; pytest-xdist's controller is left out.
+        width: Columns; a test that does not fit behind its curve goes below it.
+    """
     shown = [curve for curve in curves if curve.first is not None and curve.worker != CONTROLLER]
-    return [_line(curve, width) for curve in sorted(shown, key=lambda one: (len(one.worker or ""), one.worker or ""))]
+    shown.sort(key=lambda curve: (len(curve.worker or ""), curve.worker or ""))
+    return [line for curve in shown for line in _lines(curve, width)]
 
 
-def _line(curve: Curve, width: int) -> str:
+def _lines(curve: Curve, width: int) -> list[str]:
     worker = f"{curve.worker}: " if curve.worker else ""
     begin, peak = human_bytes(curve.first or 0), human_bytes(curve.highest)
-    during = f" {curve.during}" if curve.during else ""
-    return f"{worker}{sparkline(curve.heights, width)} from {begin}, highest sample {peak}{during}"
+    line = f"{worker}{sparkline(curve.heights)} from {begin}, highest sample {peak}"
+    if curve.during and len(line) + 1 + len(curve.during) > width:
+        return [line, f"    {curve.during}"]
+    return [f"{line} {curve.during}".rstrip()]
