@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_memory.recorder.sessions import read_session, sessions
+from pytest_memory.recorder.folders import sessions
+from pytest_memory.recorder.reader import read_journal
+from pytest_memory.recorder.sessions import read_session
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is exact on Linux only")
 
@@ -322,3 +324,40 @@ def test_limits_mean_resident_memory_under_memlog_alone(pytester, run):
     pytester.makepyfile("import pytest\n@pytest.mark.limit_memory('1 MB')\ndef test_one(): pass")
     run("--memlog").assert_outcomes(failed=1)
     run("--memlog", "--memory").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    "marked",
+    ["pytestmark = pytest.mark.limit_memory(allocated='1 GB')", "late = True"],
+    ids=["a marker in the file", "a marker that a fixture adds"],
+)
+def test_a_marker_begins_to_measure_a_recorded_session(pytester, run, marked):
+    """--memlog loads what measures only when a marker wants it; no phase is lost or told twice by that."""
+    pytester.makepyfile(
+        test_it=f"""
+        import pytest
+        {marked}
+        @pytest.fixture
+        def limited(request):
+            if "late" in globals():
+                request.applymarker(pytest.mark.limit_memory(allocated="1 GB"))
+        def test_one(limited): assert sum(range(1000))
+        def test_two(): pass
+        """
+    )
+    run("--memlog", "--memory-top=3").assert_outcomes(passed=2)
+    run("--memlog").assert_outcomes(passed=2)
+    journal = max(pytester.path.glob(".pytest_cache/d/memory/*/session.journal"), key=lambda path: path.stat().st_mtime)
+    spans = read_journal(journal).spans
+    phases = ["setup", "call", "teardown"]
+    assert [(span.nodeid, span.activity) for span in spans] == [
+        (f"test_it.py::{name}", phase) for name in ("test_one", "test_two") for phase in phases
+    ]
+
+
+def test_a_marker_is_judged_in_a_recorded_worker(pytester, run):
+    """Under pytest-xdist the worker begins to measure when it sees the marker, and the controller understands it."""
+    pytester.makepyfile("import pytest\n@pytest.mark.limit_memory(allocated='1 KB')\ndef test_one(): list(range(9999))")
+    result = run("--memlog", "-n", "1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["Test was limited to 1.0KiB allocated in total*", "MEMORY PROBLEMS *::test_one*"])

@@ -48,8 +48,10 @@ def _no_death(path: Path, *, alive: bool, ended: bool) -> str:
     if alive:
         return f"the run in {path} has not ended yet"
     how = "ended in an orderly way" if ended else "left no sign of a death"
-    earlier = [session for session in sessions(path.parent) if session.name < path.name and _died(session)]
-    more = f"; an earlier one died: pytest-memory autopsy {earlier[0]}" if earlier else ""
+    newest_first = sessions(path.parent)
+    before = newest_first[newest_first.index(path) + 1 :] if path in newest_first else []
+    died = next((session for session in before if _died(session)), None)
+    more = f"; an earlier one died: pytest-memory autopsy {died}" if died is not None else ""
     return f"the run in {path} {how}{more}"
 
 
