@@ -50,6 +50,15 @@ def test_memlog_writes_the_seeds_log(pytester, run):
     result.stdout.fnmatch_lines(["memory log: * samples in memlog.json", "*highest sample * MiB*"])
 
 
+def test_the_recorder_is_small_and_is_not_taken_for_its_parent(pytester, run):
+    """It holds less than 25 MiB, and what it tells of itself is not the peak of the pytest that started it."""
+    pytester.makeconftest("ballast = bytearray(b'x') * (64 * 1024**2)")
+    pytester.makepyfile("def test_one(): pass")
+    run("--memlog").assert_outcomes(passed=1)
+    (session,) = sessions(pytester.path / ".pytest_cache/d/memory")
+    assert 2 * MIB < read_session(session).timeline.metadata["recorder"]["resident_peak"] < 25 * MIB
+
+
 def test_ini_keys_and_another_path(pytester, run):
     """Every flag has its ini key."""
     pytester.makeini("[pytest]\nmemlog = true\nmemlog_path = other.json\nmemlog_interval = 600\nmemlog_warmup = 1.5\n")

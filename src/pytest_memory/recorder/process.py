@@ -301,8 +301,12 @@ def _own_usage() -> dict[str, float]:
     import resource
 
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return {"cpu_seconds": usage.ru_utime + usage.ru_stime, "resident_peak": usage.ru_maxrss * unit}
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    with contextlib.suppress(OSError):  # ru_maxrss is also that of the process which started us, before exec
+        for line in Path("/proc/self/status").read_bytes().splitlines():
+            if line.startswith(b"VmHWM:"):
+                peak = int(line.split()[1]) * 1024
+    return {"cpu_seconds": usage.ru_utime + usage.ru_stime, "resident_peak": peak}
 
 
 def main(argument: str) -> None:
