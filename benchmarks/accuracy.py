@@ -1,14 +1,17 @@
 """How exact and how repeatable the heap numbers are: run it with ``python benchmarks/accuracy.py``.
 
 For each workload, in fresh processes: the peak of eight runs one after the other in Python granularity; how far a
-second process in the same order is from that; the same eight runs counting only mallocs, which pymalloc's arenas make
-depend on history; peak, total and count beside memray's; and how well sampled call stacks add up to the peak.
+second process in the same order is from that, in its first run and in the others, and how far if both processes have
+the same hash seed and the same addresses; the same eight runs counting only mallocs, which pymalloc's arenas make
+depend on history; peak, total and count beside memray's; and the largest call stack by samples over its true bytes.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,7 +62,7 @@ WORKLOADS: dict[str, Callable[[], object]] = {
 
 
 def measure(name: str, granularity: str) -> dict[str, object]:
-    """In this process: the peaks of eight runs, and of one more the share of the peak that samples explain."""
+    """In this process: the peaks of eight runs, and of two more the largest site by samples over its true bytes."""
     from pytest_memory.engines.base import WindowRequest
     from pytest_memory.engines.native import NativeEngine
 
@@ -70,13 +73,17 @@ def measure(name: str, granularity: str) -> dict[str, object]:
         window = engine.open(counters)
         work()
         usages.append(window.close().usage)
-    window = engine.open(WindowRequest(granularity=counters.granularity, detail="sampled", seed=1))
-    work()
-    reading = window.close()
+    readings = []
+    for detail in ("stacks", "sampled"):
+        window = engine.open(WindowRequest(granularity=counters.granularity, detail=detail, seed=1))
+        work()
+        readings.append(window.close())
+    true = {site.frames: site.bytes for site in readings[0].sites}
+    top = readings[1].sites[0]
     return {
         "peaks": [usage.peak for usage in usages if usage],
         "last": [usages[-1].peak, usages[-1].allocated, usages[-1].allocations] if usages[-1] else None,
-        "sampled": sum(site.bytes for site in reading.sites) / reading.usage.peak if reading.usage else None,
+        "sampled": top.bytes / true[top.frames] if top.bytes and true.get(top.frames) == max(true.values()) else None,
     }
 
 
@@ -95,10 +102,19 @@ def measure_memray(name: str) -> dict[str, object]:
     return {"last": [seen.peak_memory_allocated, seen.total_memory_allocated, seen.total_num_allocations]}
 
 
-def elsewhere(*arguments: str) -> dict[str, object]:
-    """The same in a fresh process."""
-    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=True)
+def elsewhere(*arguments: str, alike: bool = False) -> dict[str, object]:
+    """The same in a fresh process; with ``alike`` its hash seed and its addresses are always the same."""
+    command, environment = [sys.executable, __file__, *arguments], dict(os.environ)
+    if alike:
+        command, environment["PYTHONHASHSEED"] = ["setarch", "-R", *command], "0"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
+
+
+def apart(name: str, *, alike: bool = False) -> tuple[dict[str, object], list[int]]:
+    """What one process measures, and how many bytes each run of a second process is from it."""
+    one, two = (elsewhere(name, "python", alike=alike) for _ in range(2))
+    return one, [abs(a - b) for a, b in zip(one["peaks"], two["peaks"], strict=True)]
 
 
 def beside(ours: list[int], theirs: list[int]) -> str:
@@ -109,16 +125,18 @@ def beside(ours: list[int], theirs: list[int]) -> str:
 
 def main() -> None:
     """Print the table."""
-    heads = f"{'workload':10}  {'first run':>12}  {'runs 2-8':>25}  {'2nd process':>11}  {'samples':>7}"
+    heads = f"{'workload':10}  {'first run':>12}  {'runs 2-8':>25}  {'2nd process':>13}  {'alike':>5}  {'top site':>8}"
     print(f"{heads}  counting mallocs only")
     for name in WORKLOADS:
-        one, two = elsewhere(name, "python"), elsewhere(name, "python")
+        one, away = apart(name)
+        alike = max(apart(name, alike=True)[1]) if shutil.which("setarch") else "-"
         mallocs, memray = elsewhere(name, "malloc"), elsewhere(name, "memray")
         first, *later = one["peaks"]
-        away = max(abs(a - b) for a, b in zip(one["peaks"], two["peaks"], strict=True))
         spread = f"{min(later):,} to {max(later):,}" if min(later) != max(later) else f"{later[0]:,}"
         drift = f"{min(mallocs['peaks']):,} to {max(mallocs['peaks']):,}"
-        print(f"{name:10}  {first:12,}  {spread:>25}  {away:9,} B  {one['sampled']:7.2f}", end="  ")
+        second = f"{away[0]:,}, {max(away[1:]):,} B"
+        sampled = "wrong" if one["sampled"] is None else f"{one['sampled']:.2f}"
+        print(f"{name:10}  {first:12,}  {spread:>25}  {second:>13}  {alike:>3} B  {sampled:>8}", end="  ")
         print(f"{drift}; memray: {beside(mallocs['last'], memray['last'])}", flush=True)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 
 import pytest
 
 from pytest_memory.engines.base import WindowRequest
-from pytest_memory.engines.native.sites import enclosing, function_name
+from pytest_memory.engines.native.sites import calibrated, enclosing, function_name
 from pytest_memory.model import StackFrame
 
 STACKS = WindowRequest(granularity="malloc", detail="stacks", leaks=True)
@@ -75,6 +76,92 @@ def test_a_block_of_an_exact_size_is_never_left_to_chance(engine):
     blocks = [keep((1 << 20) + n) for n in range(5)]
     reading = window.close()
     assert sum(site.bytes for site in reading.sites if site.frames[0].function == "keep") == sum(map(len, blocks)) + 5
+
+
+@pytest.mark.parametrize(
+    ("sites", "peak", "expected"),
+    [
+        ([(50, 0, 5, 0, 0, 1), (30, 0, 3, 0, 0, 2)], 160, [(100, 10, 1), (60, 6, 2)]),  # samples share what there is
+        ([(700, 700, 1, 0, 0, 1), (50, 0, 5, 0, 0, 2)], 800, [(700, 1, 1), (100, 10, 2)]),  # the exact stay as they are
+        ([(60, 40, 4, 0, 0, 1)], 50, [(50, 3, 1)]),  # a stack of both kinds
+        ([(700, 700, 7, 0, 0, 1), (0, 0, 2, 0, 0, 2)], 700, [(700, 7, 1), (0, 2, 2)]),  # nothing is estimated
+        ([(700, 700, 1, 0, 0, 1), (50, 0, 5, 0, 0, 2)], 690, [(700, 1, 1), (0, 1, 2)]),  # threads between two counts
+        ([(0, 0, 0, 9, 1, 1)], 0, []),
+    ],
+)
+def test_samples_are_scaled_to_the_peak(sites, peak, expected):
+    """Exact blocks stay as they are, and samples share the rest of a peak that is known to the byte."""
+    assert calibrated(sites, peak) == expected
+
+
+def small_and_smaller():
+    kept = [bytes(1000) for _ in range(7_000)]
+    return kept, [bytes(400) for _ in range(5_000)], [bytes(300) for _ in range(5_000)]
+
+
+def churn_over_a_base():
+    kept = []
+    for number in range(6_000):
+        churned = [bytes(900) for _ in range(10)]
+        kept.append(bytes(1_500))
+        if number % 3 == 0:
+            kept.append(bytes(600))
+    return kept, churned
+
+
+def large_and_small():
+    return [bytearray(1_500_000) for _ in range(4)], [bytes(2_000) for _ in range(3_000)], [{} for _ in range(10_000)]
+
+
+def documents():
+    text = json.dumps([{"name": f"n{number}", "values": [number] * 5} for number in range(4_000)])
+    return [json.loads(text) for _ in range(4)]
+
+
+def over_threads():
+    kept = []
+
+    def work():
+        kept.append([bytes(1_200) for _ in range(2_000)])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    return kept
+
+
+MIXED = [small_and_smaller, churn_over_a_base, large_and_small, documents, over_threads]
+
+
+def read(engine, work, request):
+    window = engine.open(request)
+    kept = work()
+    reading = window.close()
+    del kept
+    return reading
+
+
+@pytest.mark.parametrize("granularity", ["python", "malloc"])
+@pytest.mark.parametrize("work", MIXED, ids=lambda work: work.__name__)
+def test_every_stack_adds_up_to_the_peak(engine, work, granularity):
+    """In ``stacks`` detail nothing is left over, whatever is allocated, freed and resized in between."""
+    reading = read(engine, work, WindowRequest(granularity=granularity, detail="stacks", leaks=True))
+    assert sum(site.bytes for site in reading.sites) == reading.usage.peak
+    assert sum(site.bytes for site in reading.leaked) == reading.usage.retained
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("work", MIXED, ids=lambda work: work.__name__)
+def test_samples_of_a_peak_of_5_MB_are_near_it_and_the_top_site_is_right(engine, work, seed):
+    """Sites add up to within a tenth of the peak, and the largest is the one that has most if every block is known."""
+    read(engine, work, WindowRequest(detail="counters"))
+    requests = [WindowRequest(detail=detail, seed=seed) for detail in ("stacks", "sampled")]
+    every, sampled = [read(engine, work, request) for request in requests]
+    assert sampled.usage.peak > 5_000_000
+    assert 0.9 <= sum(site.bytes for site in sampled.sites) / sampled.usage.peak <= 1.1
+    assert sampled.sites[0].frames == every.sites[0].frames
+    assert 0.7 <= sampled.sites[0].bytes / every.sites[0].bytes <= 1.4
 
 
 def test_samples_estimate_the_peak_within_a_tenth(engine):

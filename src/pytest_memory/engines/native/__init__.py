@@ -74,7 +74,9 @@ class NativeEngine:
             return HeapReading(usage)
         reader = SiteReader(self._core, self._core.PYTHON if request.granularity == "python" else self._core.MALLOC)
         limit = None if request.leaks or request.detail == "stacks" else SAMPLED_SITES
-        return HeapReading(usage, reader.at_peak(sites, limit), reader.leaked(sites) if request.leaks else ())
+        return HeapReading(
+            usage, reader.at_peak(sites, limit, counters[0]), reader.leaked(sites) if request.leaks else ()
+        )
 
     def stand_aside(self) -> None:
         """Unhook the Python allocators. What stays in the import tables is one load and one branch per call."""

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from pytest_memory.engines.base import EngineWindow, HeapReading, WindowRequest
 
-SiteNumbers = tuple[int, int, int, int, int]
-"""Bytes and count at the peak, bytes and count live at the end, number of the stack."""
+SiteNumbers = tuple[int, int, int, int, int, int]
+"""Bytes at the peak and those of them that are no estimate, count at the peak, bytes and count live at the end, number
+of the stack."""
 
 
 Counters = tuple[int, int, int, int]

@@ -26,8 +26,9 @@ static PyObject *site_list(struct pm_session *session) {
     for (uint32_t site = 0; list && site < pm_sites_known(ledger); site++) {
         struct pm_site_reading reading;
         if (!pm_sites_read(ledger, session->window, site, &reading)) continue;
-        PyObject *item = Py_BuildValue("(LLLLI)", (long long)reading.bytes, (long long)reading.count,
-                                       (long long)reading.leaked_bytes, (long long)reading.leaked_count, site);
+        PyObject *item = Py_BuildValue("(LLLLLI)", (long long)reading.bytes, (long long)reading.exact,
+                                       (long long)reading.count, (long long)reading.leaked_bytes,
+                                       (long long)reading.leaked_count, site);
         if (!item || PyList_Append(list, item) < 0) Py_CLEAR(list);
         Py_XDECREF(item);
     }
@@ -46,7 +47,7 @@ static PyObject *call_finish(struct window_object *self, const char *reason, con
 PyDoc_STRVAR(close_doc, "close() -> whatever finish(request, reason, counters, sites) returns\n\n"
                         "reason: why the reading is worth nothing; empty if it is not\n"
                         "counters: (peak, allocated, allocations, retained), or None with a reason\n"
-                        "sites: a list of (bytes at peak, count at peak, bytes live, count live, number), or None");
+                        "sites: a list of (bytes at peak, those not estimated, count at peak, bytes live, count live, number), or None");
 
 /* Written in C so that closing a window allocates nothing in it, not even a frame. */
 static PyObject *window_close(PyObject *object, PyObject *unused) {

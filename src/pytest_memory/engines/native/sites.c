@@ -20,6 +20,7 @@ enum { LEVELS = 8 };
  * peak has moved since it last changed, what it holds now is what it held at that peak. */
 struct pm_tally {
     int64_t live, at_peak;
+    int64_t exact, exact_at_peak; /* of these, in blocks that stand for themselves alone */
     double count, count_at_peak;
     int64_t peak;    /* of the window when the tally last changed */
     uint32_t serial; /* of the window it belongs to; another's is taken for empty */
@@ -80,6 +81,7 @@ static void bring_up_to_date(const struct pm_window *window, struct pm_tally *ta
         *tally = (struct pm_tally){.serial = window->serial, .peak = peak};
     } else if (tally->peak != peak) {
         tally->at_peak = tally->live;
+        tally->exact_at_peak = tally->exact;
         tally->count_at_peak = tally->count;
         tally->peak = peak;
     }
@@ -100,6 +102,7 @@ static void add_to_tallies(struct pm_ledger *ledger, uint32_t epoch, bool owner,
         struct pm_tally *tally = &window->tallies[mark & ~EXACT_MARK];
         bring_up_to_date(window, tally);
         tally->live += bytes;
+        if (mark & EXACT_MARK) tally->exact += bytes;
         tally->count += count;
     }
 }
@@ -206,7 +209,7 @@ bool pm_sites_read(struct pm_ledger *ledger, const struct pm_window *window, uin
     struct pm_tally tally = window->tallies[site];
     if (tally.serial != window->serial) return false;
     bring_up_to_date(window, &tally);
-    *reading = (struct pm_site_reading){site, tally.at_peak, llround(tally.count_at_peak), tally.live,
+    *reading = (struct pm_site_reading){site, tally.at_peak, tally.exact_at_peak, llround(tally.count_at_peak), tally.live,
                                         llround(tally.count)};
     return reading->bytes > 0 || reading->count > 0 || reading->leaked_bytes > 0 || reading->leaked_count > 0;
 }

@@ -24,6 +24,7 @@ void pm_sample_never(struct pm_ledger *ledger, struct pm_thread *self);
 struct pm_site_reading {
     uint32_t site;
     int64_t bytes; /* live at the peak */
+    int64_t exact; /* of these, not estimated */
     int64_t count;
     int64_t leaked_bytes; /* live now */
     int64_t leaked_count;

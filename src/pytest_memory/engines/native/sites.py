@@ -50,6 +50,23 @@ def enclosing(frames: tuple[StackFrame, ...]) -> tuple[StackFrame, ...]:
     return tuple(reversed(named))
 
 
+def calibrated(sites: Iterable[SiteNumbers], peak: int) -> list[tuple[int, int, int]]:
+    """Bytes, count and number of each stack live at the peak, estimates scaled so that all add up to it.
+
+    The peak is known to the byte, and so are the blocks that were captured for themselves. Samples share what is left
+    in the ratio of their weights: a ratio estimator (Cochran, Sampling Techniques, chapter 6), whose sum has no error.
+    """
+    live = [site for site in sites if site[0] > 0 or site[2] > 0]
+    exact = sum([site[1] for site in live])
+    estimated = sum([site[0] for site in live]) - exact
+    scale = max(peak - exact, 0) / estimated if estimated > 0 else 1.0
+    found = []
+    for size, certain, count, _, _, number in live:
+        scaled = certain + round((size - certain) * scale)
+        found.append((scaled, count if scaled == size else max(1, round(count * scaled / size)), number))
+    return found
+
+
 class SiteReader:
     """Resolves the call stacks of one window that has just closed.
 
@@ -64,14 +81,13 @@ class SiteReader:
         self._codes: dict[int, tuple[str, str]] = {}
         self._frames: dict[int, StackFrame] = {}
 
-    def at_peak(self, sites: Iterable[SiteNumbers], limit: int | None) -> tuple[AllocationSite, ...]:
-        """The stacks live at the peak, largest first; at most ``limit`` of them."""
-        found = [(size, count, number) for size, count, _, _, number in sites if size > 0 or count > 0]
-        return self._resolved(found, limit)
+    def at_peak(self, sites: Iterable[SiteNumbers], limit: int | None, peak: int) -> tuple[AllocationSite, ...]:
+        """The stacks live at the peak of that many bytes, largest first; at most ``limit`` of them."""
+        return self._resolved(calibrated(sites, peak), limit)
 
     def leaked(self, sites: Iterable[SiteNumbers]) -> tuple[AllocationSite, ...]:
         """The stacks with bytes still live at the end, largest first."""
-        found = [(size, count, number) for _, _, size, count, number in sites if size > 0 or count > 0]
+        found = [(size, count, number) for _, _, _, size, count, number in sites if size > 0 or count > 0]
         return self._resolved(found, None)
 
     def _resolved(self, found: list[tuple[int, int, int]], limit: int | None) -> tuple[AllocationSite, ...]:
