@@ -2,8 +2,8 @@
 
     python benchmarks/cli.py [--large] [--peer] [--rounds=N]
 
-Prints a table with the wall time (the best of N runs), the processor time and the largest resident memory of each
-command, in a process of its own, beside the promise it has to keep; the exit code is 1 if one is broken. ``--large``
+Prints a table with the wall time, the processor time and the largest resident memory of each command, in a process of
+its own and each the least of N runs, beside the promise it has to keep; the exit code is 1 if one is broken. ``--large``
 adds 20 runs of 20,000 benchmarks, ``--peer`` runs pytest-benchmem from PyPI on the same files, in a virtual
 environment made for it.
 """
@@ -93,7 +93,7 @@ def show(cases: list[tuple], rounds: int) -> bool:
     print(f"\n{'command':<52} {'wall':>8} {'cpu':>8} {'memory':>9}  promise")
     broken = False
     for name, command, arguments, limit in cases:
-        best = min((measure([*command, *arguments]) for _ in range(rounds)), key=lambda one: one.wall)
+        best = least([measure([*command, *arguments]) for _ in range(rounds)])
         kept = limit is None or best.wall <= limit
         broken |= not kept
         promise = "" if limit is None else f"<= {limit:g} s" + ("" if kept else "  BROKEN")
@@ -101,6 +101,13 @@ def show(cases: list[tuple], rounds: int) -> bool:
         cells = f"{best.wall:>6.2f} s {best.processor:>6.2f} s {best.memory / 2**20:>5.0f} MiB"
         print(f"{name:<52} {cells}  {promise}{failed}", flush=True)
     return broken
+
+
+def least(runs: list[Measured]) -> Measured:
+    """The least of each: whatever else the machine does adds to all of them."""
+    return Measured(
+        min(run.wall for run in runs), min(run.processor for run in runs), min(run.memory for run in runs), runs[0].code
+    )
 
 
 def measure(command: list[str]) -> Measured:
