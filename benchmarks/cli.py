@@ -3,8 +3,8 @@
     python benchmarks/cli.py [--large] [--peer] [--rounds=N]
 
 Prints a table with the wall time, the processor time and the largest resident memory of each command, in a process of
-its own and each the least of N runs, beside the promise it has to keep; the exit code is 1 if one is broken. ``--large``
-adds 20 runs of 20,000 benchmarks, ``--peer`` runs pytest-benchmem from PyPI on the same files, in a virtual
+its own and each the least of N runs, beside the promise it has to keep; the exit code is 1 if one is broken.
+``--large`` adds 20 runs of 20,000 benchmarks, ``--peer`` runs pytest-benchmem from PyPI on the same files, in a virtual
 environment made for it.
 """
 
