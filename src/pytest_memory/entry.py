@@ -345,6 +345,9 @@ BENCHMARK_KEY = "pytest_memory_benchmark"
 SESSION_PLUGIN = "pytest-memory"
 """Name under which the plugin proper is registered."""
 
+MARKER_WATCH = f"{SESSION_PLUGIN}-markers"
+"""Name under which :class:`MarkerWatch` is registered until the plugin proper is."""
+
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the flags and ini keys."""
@@ -391,10 +394,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers; load the plugin if an option or ini key of ours is in use."""
     for text in MARKERS.values():
         config.addinivalue_line("markers", text)
-    config.pluginmanager.register(MarkerWatch(), f"{SESSION_PLUGIN}-markers")
     if option_in_use(config) and not is_only_recorded(config):
         load(config)
         return
+    config.pluginmanager.register(MarkerWatch(), MARKER_WATCH)
     if option_in_use(config):
         from pytest_memory.plugin.recorder import register_recording_alone
 
@@ -457,10 +460,13 @@ def _value(config: pytest.Config, option: Option) -> object:
 
 def load(config: pytest.Config) -> None:
     """Register the plugin proper, once."""
-    if not config.pluginmanager.has_plugin(SESSION_PLUGIN):
+    manager = config.pluginmanager
+    if not manager.has_plugin(SESSION_PLUGIN):
         from pytest_memory.plugin.registration import register
 
         register(config)
+        if manager.has_plugin(MARKER_WATCH):  # it has done its work, and would cost every test a hook
+            manager.unregister(name=MARKER_WATCH)
 
 
 def refuse_replaced_plugins(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import marshal
 
 import pytest
 from hypothesis import given
@@ -9,17 +10,15 @@ from hypothesis import strategies as st
 
 from pytest_memory.entry import REPORT_KEY
 from pytest_memory.model import AllocationSite, HeapUsage, Limit, PhaseUsage, ResidentUsage, StackFrame, Verdict
-from pytest_memory.plugin.collector import Collector, Unloader
-from pytest_memory.plugin.packing import pack_phase, unpack_phase
+from pytest_memory.plugin.collector import Collector
 from pytest_memory.plugin.transport import (
     TRAVELLING_FRAMES,
     TRAVELLING_SITES,
     FinishedPhase,
-    LocalPhase,
     Showcase,
-    decode_phase,
-    encode_phase,
     junit_properties,
+    pack_phase,
+    unpack_phase,
 )
 
 PHASES = ("setup", "call", "teardown")
@@ -36,7 +35,7 @@ def finished(phase="call", peak=1000, nodeid="a.py::test", **more):
 def report(when, outcome="passed", *, nodeid="a.py::test", worker=None, carried=None, **attributes):
     made = pytest.TestReport(nodeid, ("a.py", 0, "test"), {}, outcome, None, when)
     if carried is not None:
-        setattr(made, REPORT_KEY, carried)
+        setattr(made, REPORT_KEY, [pack_phase(phase) for phase in carried])
     if worker is not None:
         made.worker_id = worker
     for name, value in attributes.items():
@@ -48,7 +47,7 @@ def feed(collector, *outcomes, **more):
     """Send the reports of one attempt."""
     for when, outcome in zip(PHASES, outcomes, strict=True):
         if outcome is not None:
-            carried = encode_phase(finished(when, sites=(SITE,)))
+            carried = [finished(when, sites=(SITE,))]
             collector.pytest_runtest_logreport(report(when, outcome, carried=carried, **more))
 
 
@@ -99,7 +98,7 @@ class TestRecords:
     def test_the_run_ended_inside_a_test(self):
         """An attempt without its teardown is unfinished, and keeps what was measured so far."""
         collector = Collector()
-        collector.pytest_runtest_logreport(report("setup", carried=encode_phase(finished("setup"))))
+        collector.pytest_runtest_logreport(report("setup", carried=[finished("setup")]))
         (record,) = collector.records()
         assert (record.outcome, tuple(record.phases)) == ("unfinished", ("setup",))
 
@@ -140,9 +139,9 @@ class TestRecords:
         assert not any(gc.is_tracked(kept) for kept in collector._ended)
 
     def test_reports_are_unloaded(self):
-        """pytest keeps all reports: what hung on them goes when everybody has seen it."""
-        loaded = report("call", carried=encode_phase(finished()))
-        Unloader().pytest_runtest_logreport(loaded)
+        """pytest keeps all reports: what hung on them goes to the collector."""
+        loaded = report("call", carried=[finished()])
+        Collector().pytest_runtest_logreport(loaded)
         assert not hasattr(loaded, REPORT_KEY)
 
 
@@ -152,7 +151,7 @@ class TestTravelling:
     def test_plain_json_and_back(self):
         """Everything but sections and the verdicts' own sites survives JSON."""
         sent = finished(sites=(SITE,), verdicts=(BROKEN,), sections=(("title", "text"),))
-        received = decode_phase(json.loads(json.dumps(encode_phase(sent))), sent.nodeid, sent.phase)
+        received = unpack_phase(json.loads(json.dumps(pack_phase(sent))), sent.nodeid, {})
         assert received.usage == sent.usage
         assert received.sites == sent.sites
         assert [(v.limit, v.outcome, v.measured) for v in received.verdicts] == [(BROKEN.limit, "exceeded", 1000)]
@@ -160,16 +159,22 @@ class TestTravelling:
     def test_few_sites_travel_and_not_deep(self):
         """A suite of thousands of tests must not send megabytes of stacks."""
         deep = AllocationSite(1, 1, (FRAME,) * 100)
-        carried = encode_phase(finished(sites=(deep,) * 100))
-        assert len(carried["sites"]) == TRAVELLING_SITES
-        assert len(carried["sites"][0]["frames"]) == TRAVELLING_FRAMES
+        received = unpack_phase(pack_phase(finished(sites=(deep,) * 100)), "a.py::test", {})
+        assert len(received.sites) == TRAVELLING_SITES
+        assert {len(site.frames) for site in received.sites} == {TRAVELLING_FRAMES}
 
-    def test_what_stays_here_is_not_decoded(self):
-        """In one process the collector takes the very phase that was measured; everybody else sees JSON."""
-        here = finished()
-        carried = LocalPhase(here)
-        assert decode_phase(carried, here.nodeid, here.phase) is here
-        assert json.loads(json.dumps(carried)) == encode_phase(here)
+    def test_any_transport_will_do(self):
+        """Reports travel by execnet (pytest-xdist) and by marshal (pytest-forked): both want plain types."""
+        sent = finished(sites=(SITE,), verdicts=(BROKEN,))
+        assert marshal.loads(marshal.dumps(pack_phase(sent))) == pack_phase(sent)
+
+    def test_a_call_that_was_not_reported(self):
+        """flaky keeps a failed attempt's report to itself: the teardown's carries the call, and it was a rerun."""
+        collector = Collector()
+        collector.pytest_runtest_logreport(report("setup", carried=[finished("setup")]))
+        collector.pytest_runtest_logreport(report("teardown", carried=[finished("call"), finished("teardown")]))
+        (record,) = collector.records()
+        assert (record.outcome, tuple(record.phases)) == ("rerun", PHASES)
 
     def test_junit_properties(self):
         """Names say the phase, values are bytes and counts, and what was not measured is left out."""
@@ -195,15 +200,21 @@ phases = st.builds(
         unmeasured=st.text(),
     ),
     sites=st.lists(
-        st.builds(AllocationSite, st.integers(0, 2**60), st.integers(0, 2**40), st.lists(frames).map(tuple)), max_size=3
+        st.builds(
+            AllocationSite,
+            st.integers(0, 2**60),
+            st.integers(0, 2**40),
+            st.lists(frames, max_size=TRAVELLING_FRAMES).map(tuple),
+        ),
+        max_size=3,
     ).map(tuple),
 )
 
 
 @given(phases)
 def test_packing_round_trip(phase):
-    """Every phase comes out of its bytes as it went in."""
-    assert unpack_phase(pack_phase(phase), {}) == phase
+    """Every phase comes out as it went in."""
+    assert unpack_phase(pack_phase(phase), phase.nodeid, {}) == phase
 
 
 class TestShowcase:

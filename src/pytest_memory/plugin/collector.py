@@ -3,65 +3,31 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import pytest
 
 from pytest_memory.entry import REPORT_KEY
 from pytest_memory.model import AllocationSite, TestRecord
-from pytest_memory.plugin.packing import FrameCache, pack_phase, unpack_phase
-from pytest_memory.plugin.transport import FinishedPhase, decode_phase
-from pytest_memory.plugin.unreported import UNREPORTED_CALL
+from pytest_memory.plugin.transport import FrameCache, Packed, unpack_phase
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """What is known of an attempt: the outcome of each phase reported so far, and what each used, packed."""
+    """What is known of an attempt: the outcome of each phase reported so far, and what each used."""
 
     outcomes: dict[str, str] = field(default_factory=dict)
-    phases: tuple[bytes, ...] = ()
-
-    def take(self, finished: FinishedPhase) -> None:
-        self.phases = (*self.phases, pack_phase(finished))
-
-
-class _Ended(NamedTuple):
-    """An attempt that is over."""
-
-    worker: str | None
-    nodeid: str
-    outcome: str
-    phases: tuple[bytes, ...]
-
-    def record(self, frames: FrameCache) -> TestRecord:
-        phases = [unpack_phase(packed, frames) for packed in self.phases]
-        return TestRecord(
-            nodeid=self.nodeid,
-            outcome=self.outcome,
-            worker=self.worker,
-            phases={phase.phase: phase.usage for phase in phases},
-            sites=next((phase.sites for phase in phases if phase.phase == "call"), ()),
-            verdicts=tuple(verdict for phase in phases for verdict in phase.verdicts),
-        )
-
-
-class Unloader:
-    """Takes our measurements off each report when everybody has seen it.
-
-    pytest keeps the reports until the session ends: what hangs on them would make each garbage collection longer.
-    """
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take it off; whether a limit was broken stays."""
-        if hasattr(report, REPORT_KEY):
-            delattr(report, REPORT_KEY)
+    phases: list[Packed] = field(default_factory=list)
 
 
 class Collector:
-    """Assembles records from the reports of tests."""
+    """Assembles records from the reports of tests.
+
+    An attempt that is over is kept as bytes until somebody asks for the records. A record is a few dozen objects, and
+    a session has thousands of records: kept as objects they would make every full garbage collection of the tests
+    longer, on a suite that collects a lot by a fifth of its time. The bytes never leave this process.
+    """
 
     def __init__(self) -> None:
         self._running: dict[tuple[str | None, str], _Attempt] = {}
@@ -70,24 +36,28 @@ class Collector:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what a report carries; a setup begins an attempt, a teardown ends it."""
-        if hasattr(report, "context"):  # a subtest: the test's own report follows
+        """Take what a report carries; a setup begins an attempt, a teardown ends it.
+
+        pytest keeps the reports until the session ends, without what was taken off them.
+        """
+        attributes = report.__dict__
+        if "context" in attributes:  # a subtest: the test's own report follows
             return
-        key = (getattr(report, "worker_id", None), report.nodeid)
-        if report.when == "setup" and key in self._running:
+        key = (attributes.get("worker_id"), report.nodeid)
+        when = report.when
+        attempt = self._running.get(key)
+        if attempt is not None and when == "setup":
             self._end(key, finished=False)
-        attempt = self._running.setdefault(key, _Attempt())
-        attempt.outcomes[report.when or "call"] = _phase_outcome(report)
-        carried = getattr(report, REPORT_KEY, None)
-        if carried is not None:
-            if UNREPORTED_CALL in carried:
-                attempt.take(decode_phase(carried[UNREPORTED_CALL], report.nodeid, "call"))
-                attempt.outcomes = {
-                    "setup": attempt.outcomes.get("setup", "passed"),
-                    "call": "rerun",
-                } | attempt.outcomes
-            attempt.take(decode_phase(carried, report.nodeid, str(report.when)))
-        if report.when not in ("setup", "call"):  # "???" is the report of a test that crashed its worker
+            attempt = None
+        if attempt is None:
+            attempt = self._running[key] = _Attempt()
+        attempt.outcomes[when or "call"] = _phase_outcome(report)
+        for packed in attributes.pop(REPORT_KEY, ()):
+            if packed[0] != when:  # a call that flaky did not report
+                begun = attempt.outcomes.get("setup", "passed")
+                attempt.outcomes = {"setup": begun, "call": "rerun"} | attempt.outcomes
+            attempt.phases.append(packed)
+        if when not in ("setup", "call"):  # "???" is the report of a test that crashed its worker
             self._end(key, finished=True)
 
     def add_whole_sites(self, worker: str | None, sites: Mapping[str, tuple[AllocationSite, ...]]) -> None:
@@ -97,9 +67,11 @@ class Collector:
     def records(self) -> tuple[TestRecord, ...]:
         """One record per attempt so far; those still running are ``unfinished``."""
         frames: FrameCache = {}
-        running = (_Ended(*key, "unfinished", attempt.phases) for key, attempt in self._running.items())
-        ended = (_Ended(*marshal.loads(packed)) for packed in self._ended)
-        records = [attempt.record(frames) for attempt in (*ended, *running)]
+        records = [_record(*marshal.loads(packed), frames=frames) for packed in self._ended]
+        records += [
+            _record(worker, nodeid, "unfinished", attempt.phases, frames=frames)
+            for (worker, nodeid), attempt in self._running.items()
+        ]
         last = {(record.worker, record.nodeid): position for position, record in enumerate(records)}
         for key, sites in self._whole_sites.items():  # those of the last attempt: a rerun's replaced the ones before
             position = last.get(key)
@@ -113,14 +85,27 @@ class Collector:
         self._ended.append(marshal.dumps((*key, outcome, attempt.phases)))
 
 
+def _record(
+    worker: str | None, nodeid: str, outcome: str, phases: Sequence[Packed], *, frames: FrameCache
+) -> TestRecord:
+    unpacked = [unpack_phase(packed, nodeid, frames) for packed in phases]
+    return TestRecord(
+        nodeid=nodeid,
+        outcome=outcome,
+        worker=worker,
+        phases={phase.phase: phase.usage for phase in unpacked},
+        sites=next((phase.sites for phase in unpacked if phase.phase == "call"), ()),
+        verdicts=tuple([verdict for phase in unpacked for verdict in phase.verdicts]),
+    )
+
+
 def _phase_outcome(report: pytest.TestReport) -> str:
-    if str(report.when) == "???":
+    when, outcome = str(report.when), report.outcome
+    if when == "???":
         return "crashed"
     if hasattr(report, "wasxfail"):
-        return "xfailed" if report.skipped else "xpassed"
-    if report.failed and report.when != "call":
-        return "error"
-    return str(report.outcome)
+        return "xfailed" if outcome == "skipped" else "xpassed"
+    return "error" if outcome == "failed" and when != "call" else outcome
 
 
 def _outcome(outcomes: Mapping[str, str]) -> str:

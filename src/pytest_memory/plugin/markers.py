@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -24,6 +24,7 @@ def _parse_count(value: object, subject: str) -> int:
     return value
 
 
+_MARKS = frozenset(("limit_memory", "limit_leaks"))
 _POSITIONAL_NAMES = ("limit", "memory_limit", "memory")
 _BOUNDS: dict[str, Callable[[object, str], int]] = {
     "rss": _parse_size,
@@ -62,8 +63,9 @@ class MarkerCheck:
         problems: dict[str, str] = {}
         for item in items:
             try:
-                tuple(limit_memory_limits(item, self._settings.positional))
-                leak_limit(item)
+                marks = memory_marks(item)
+                tuple(limit_memory_limits(marks, self._settings.positional))
+                leak_limit(marks)
                 for reader in self._readers:
                     reader(item)
             except PytestMemoryError as error:
@@ -72,19 +74,25 @@ class MarkerCheck:
             raise pytest.UsageError("\n".join(f"{nodeid}: {problem}" for problem, nodeid in problems.items()))
 
 
-def limit_memory_limits(item: pytest.Item, positional: str) -> Iterator[Limit]:
-    """The limits of every ``limit_memory`` marker that applies to a test, the closest first.
+def memory_marks(item: pytest.Item) -> list[pytest.Mark]:
+    """The ``limit_memory`` and ``limit_leaks`` markers that apply to a test, the closest first."""
+    return [mark for mark in item.iter_markers() if mark.name in _MARKS]
+
+
+def limit_memory_limits(marks: Iterable[pytest.Mark], positional: str) -> Iterator[Limit]:
+    """The limits of every ``limit_memory`` marker, in their order.
 
     Args:
-        item: The test.
+        marks: What :func:`memory_marks` found.
         positional: The metric that a positional limit binds.
 
     Raises:
         InvalidLimit: A marker that cannot be understood.
         InvalidSize: A size in one that cannot be parsed.
     """
-    for mark in item.iter_markers("limit_memory"):
-        yield from parse_limit_memory(mark, positional)
+    for mark in marks:
+        if mark.name == "limit_memory":
+            yield from parse_limit_memory(mark, positional)
 
 
 def parse_limit_memory(mark: pytest.Mark, positional: str) -> tuple[Limit, ...]:
@@ -115,15 +123,17 @@ def parse_limit_memory(mark: pytest.Mark, positional: str) -> tuple[Limit, ...]:
     )
 
 
-def leak_limit(item: pytest.Item) -> LeakLimit | None:
-    """What the closest ``limit_leaks`` marker of a test says, or None without one.
+def leak_limit(marks: Iterable[pytest.Mark]) -> LeakLimit | None:
+    """What the first ``limit_leaks`` marker says, or None without one.
+
+    Args:
+        marks: What :func:`memory_marks` found.
 
     Raises:
         InvalidLimit: It cannot be understood.
         InvalidSize: Its size cannot be parsed.
     """
-    mark = item.get_closest_marker("limit_leaks")
-    return parse_limit_leaks(mark) if mark is not None else None
+    return next((parse_limit_leaks(mark) for mark in marks if mark.name == "limit_leaks"), None)
 
 
 def parse_limit_leaks(mark: pytest.Mark) -> LeakLimit:

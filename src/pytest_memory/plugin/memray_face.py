@@ -10,7 +10,7 @@ import pytest
 
 from pytest_memory.model import HeapUsage, Limit, Verdict
 from pytest_memory.plugin.memray_settings import share_dumps
-from pytest_memory.plugin.phases import MemoryLimitExceeded, PhaseHooks
+from pytest_memory.plugin.phases import Attempt, MemoryLimitExceeded, PhaseHooks
 from pytest_memory.plugin.session import MemorySession
 from pytest_memory.plugin.terminal import write_line
 from pytest_memory.plugin.transport import FinishedPhase
@@ -38,7 +38,7 @@ def register_memray_face(config: pytest.Config, session: MemorySession) -> None:
         except OSError as error:
             raise pytest.UsageError(f"--memray-bin-path: the directory cannot be made: {error}") from error
     if session.phases is not None:
-        manager.register(IncreaseWatch(config, session, session.phases), "pytest-memory-increase")
+        session.phases.followers.append(IncreaseWatch(config, session).compare)
         if session.choice.name == "memray":
             manager.register(ForeignTrackerHint(session.phases), "pytest-memory-foreign-tracker")
     if not hasattr(config, "workerinput"):
@@ -54,32 +54,29 @@ class IncreaseWatch:
     counted differently are not compared.
     """
 
-    def __init__(self, config: pytest.Config, session: MemorySession, phases: PhaseHooks) -> None:
+    def __init__(self, config: pytest.Config, session: MemorySession) -> None:
         self._cache = getattr(config, "cache", None)
         self._session = session
-        self._phases = phases
         if self._cache is None and session.settings.memray.fail_on_increase:
             session.note("--fail-on-increase: pytest's cache is switched off, so there is no last run to compare with")
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """After a test has passed within its limits, hold its peak against that of its last successful run."""
-        result = yield
-        attempt = self._phases.attempt
-        finished = attempt.finished.get("call") if attempt is not None and attempt.item is item else None
-        if attempt is None or finished is None or self._cache is None:
-            return result
-        peak = _limited_peak(finished)
-        if peak is None or item.get_closest_marker("limit_memory") is None:
-            return result
+    def compare(self, attempt: Attempt, finished: FinishedPhase) -> None:
+        """After a call has passed within its limits, hold its peak against that of its last successful run.
+
+        Raises:
+            MemoryLimitExceeded: It is higher, and ``--fail-on-increase`` was given.
+        """
+        peak = _limited_peak(finished) if finished.phase == "call" else None
+        nodeid = finished.nodeid
+        if self._cache is None or peak is None or attempt.item.get_closest_marker("limit_memory") is None:
+            return
         request = attempt.plan.heap["call"]
         counted = {"total_allocated_memory": peak, "granularity": request.granularity, "engine": self._family()}
-        previous = self._previous(item.nodeid, counted)
+        previous = self._previous(nodeid, counted)
         if self._session.settings.memray.fail_on_increase and previous is not None and peak > previous:
             attempt.finished["call"] = _increased(finished, previous, peak)
             raise MemoryLimitExceeded(_tell_increase(previous, peak))
-        self._cache.set(f"{_CACHE_KEY}/{item.nodeid}", counted)
-        return result
+        self._cache.set(f"{_CACHE_KEY}/{nodeid}", counted)
 
     def _family(self) -> str:
         """Engines whose figures can be compared: the native engine counts as memray does."""

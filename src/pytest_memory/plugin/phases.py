@@ -9,7 +9,7 @@ that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by themselves
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,11 +18,11 @@ import pytest
 from pytest_memory.engines.base import HeapReading
 from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
 from pytest_memory.meter import HeapWindow, Meter
-from pytest_memory.model import Phase, PhaseUsage, Verdict
-from pytest_memory.plugin.plan import Plan, make_plan
+from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
+from pytest_memory.plugin.plan import NOTHING, Plan, make_plan
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
-from pytest_memory.plugin.transport import FinishedPhase, LocalPhase, Showcase, encode_phase, junit_properties
+from pytest_memory.plugin.transport import FinishedPhase, Showcase, junit_properties, pack_phase
 from pytest_memory.policy.leaks import LeakLimit, judge_leaks
 from pytest_memory.policy.limits import ONE_THREAD, explain, judge
 
@@ -87,10 +87,10 @@ class PhaseHooks:
         observers: Told of the beginning and end of each phase.
         showcase: Keeps the call stacks of the tests that the report shows.
         junit: Put the numbers into the properties that the JUnit report shows.
-        travels: Reports go to another process.
 
     Attributes:
         attempt: The attempt at a test that is running now.
+        followers: Called with each phase that was held against limits and broke none; what they raise fails the phase.
     """
 
     def __init__(
@@ -101,21 +101,25 @@ class PhaseHooks:
         showcase: Showcase,
         *,
         junit: bool = False,
-        travels: bool = False,
     ) -> None:
         self._settings = settings
         self._meter = meter
         self._observers = observers
         self._showcase = showcase
         self._junit = junit
-        self._travels = travels
         self._surrounding = surrounding_calls()
         self.attempt: Attempt | None = None
+        self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
+
+    @property
+    def measures_heap(self) -> bool:
+        """Whether the engine can measure anything."""
+        return bool(self._meter.engine.capabilities.metrics)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Measure the setup, all fixtures included."""
-        self.attempt = self._begin(item)
+        self.attempt = None
         return (yield from self._phase(item, "setup"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -142,7 +146,7 @@ class PhaseHooks:
             self._replace_properties(item, finished)
         report = yield
         if finished is not None:
-            setattr(report, REPORT_KEY, encode_phase(finished) if self._travels else LocalPhase(finished))
+            setattr(report, REPORT_KEY, [pack_phase(finished)])
             if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, MemoryLimitExceeded):
                 setattr(report, BROKEN_KEY, True)
                 report.sections.extend(finished.sections)
@@ -186,35 +190,41 @@ class PhaseHooks:
         return attempt
 
     def _phase(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
+        meter = self._meter
+        arrived, spent = time.perf_counter(), meter.measuring_seconds
         attempt = self._current(item)
-        if attempt.plan.is_empty:
+        plan = attempt.plan
+        if plan is NOTHING:
             return (yield from self._observe(item, phase))
         for observer in self._observers:
             observer.phase_began(item, phase)
-        resident = self._meter.open_resident() if attempt.plan.resident else None
+        resident = meter.open_resident() if plan.resident else None
         attempt.reading = None
         if phase != "call":
             self._open_heap(attempt, phase)
         began = time.perf_counter()
+        meter.measuring_seconds = spent + (began - arrived)  # our own bookkeeping included
         try:
             result = yield
         finally:
+            ended, spent = time.perf_counter(), meter.measuring_seconds
             if attempt.window is not None:
                 self.close_call_window(attempt.window)
-            seconds = time.perf_counter() - began
             usage = PhaseUsage(
-                seconds=seconds,
-                heap=attempt.reading.usage if attempt.reading is not None else None,
-                resident=resident.close() if resident is not None else None,
-                unmeasured=self._unmeasured(attempt, phase),
+                ended - began,
+                attempt.reading.usage if attempt.reading is not None else None,
+                resident.close() if resident is not None else None,
+                self._unmeasured(attempt.reading) if phase in plan.heap else "",
             )
             for observer in self._observers:
                 observer.phase_ended(item, phase, usage)
-            self._finish(attempt, phase, usage)
+            finished = self._finish(attempt, phase, usage)
+            meter.measuring_seconds = spent + (time.perf_counter() - ended)
         # Only now, when the phase has run: other plugins count on their share of it.
-        if attempt.plan.problem and phase != "teardown":
-            raise UnusableMarker(attempt.plan.problem)
-        self._raise_broken(attempt, phase)
+        if plan.problem and phase != "teardown":
+            raise UnusableMarker(plan.problem)
+        if finished.verdicts:
+            self._raise_broken(attempt, finished)
         return result
 
     def _observe(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
@@ -237,37 +247,37 @@ class PhaseHooks:
             attempt.window = self._meter.open_heap(request, collect=phase in attempt.plan.collect)
 
     @staticmethod
-    def _unmeasured(attempt: Attempt, phase: Phase) -> str:
-        if phase not in attempt.plan.heap:
-            return ""
-        if attempt.reading is None:
+    def _unmeasured(reading: HeapReading | None) -> str:
+        if reading is None:
             return "this kind of test passes through no hook in which it could be measured"
-        return attempt.reading.unmeasured
+        return reading.unmeasured
 
-    def _finish(self, attempt: Attempt, phase: Phase, usage: PhaseUsage) -> None:
-        sites = attempt.reading.sites if attempt.reading is not None else ()
-        if phase == "call":
+    def _finish(self, attempt: Attempt, phase: Phase, usage: PhaseUsage) -> FinishedPhase:
+        plan, reading = attempt.plan, attempt.reading
+        sites = reading.sites if reading is not None else ()
+        if sites and phase == "call":
             sites = sites_of_test(sites, self._surrounding)
-        request = attempt.plan.heap.get(phase)
-        one_thread = request is not None and request.current_thread_only
-        limits = (limit for limit in attempt.plan.limits if limit.phase == phase)
-        verdicts = tuple(judge(limit, usage, sites, one_thread=one_thread) for limit in limits)
-        leaks = attempt.plan.leaks
-        if leaks is not None and phase == "call":
-            unmeasured = usage.unmeasured
-            if one_thread and not leaks.limit.current_thread_only:
-                unmeasured = ONE_THREAD
-            verdicts = (*verdicts, self._judge_leaks(leaks, attempt.reading, unmeasured))
-        finished = FinishedPhase(
-            nodeid=attempt.item.nodeid,
-            phase=phase,
-            usage=usage,
-            sites=sites,
-            verdicts=verdicts,
-            sections=self._sections(verdicts),
-        )
+        finished = FinishedPhase(attempt.item.nodeid, phase, usage, sites)
+        if plan.limits or plan.leaks is not None:
+            finished.verdicts = self._judge(attempt, phase, usage, sites)
+            finished.sections = self._sections(finished.verdicts)
         attempt.finished[phase] = finished
         self._showcase.consider(finished)
+        return finished
+
+    def _judge(
+        self, attempt: Attempt, phase: Phase, usage: PhaseUsage, sites: tuple[AllocationSite, ...]
+    ) -> tuple[Verdict, ...]:
+        plan = attempt.plan
+        request = plan.heap.get(phase)
+        one_thread = request is not None and request.current_thread_only
+        verdicts = [judge(limit, usage, sites, one_thread=one_thread) for limit in plan.limits if limit.phase == phase]
+        if plan.leaks is not None and phase == "call":
+            unmeasured = usage.unmeasured
+            if one_thread and not plan.leaks.limit.current_thread_only:
+                unmeasured = ONE_THREAD
+            verdicts.append(self._judge_leaks(plan.leaks, attempt.reading, unmeasured))
+        return tuple(verdicts)
 
     def _judge_leaks(self, leaks: LeakLimit, reading: HeapReading | None, unmeasured: str) -> Verdict:
         if unmeasured or reading is None:
@@ -282,19 +292,20 @@ class PhaseHooks:
         memray = self._settings.memray
         return failure_sections(verdicts, verbosity=memray.verbosity, stacks=memray.stacks)
 
-    def _raise_broken(self, attempt: Attempt, phase: Phase) -> None:
-        verdicts = attempt.finished[phase].verdicts
-        request = attempt.plan.heap.get(phase)
+    def _raise_broken(self, attempt: Attempt, finished: FinishedPhase) -> None:
+        request = attempt.plan.heap.get(finished.phase)
         granularity = request.granularity if request is not None else self._settings.granularity
-        broken = [explain(verdict, granularity) for verdict in verdicts if verdict.outcome == "exceeded"]
+        broken = [explain(verdict, granularity) for verdict in finished.verdicts if verdict.outcome == "exceeded"]
         if self._settings.unmeasured_fails:
             broken += [
                 f"{verdict.limit.origin} could not be judged: {verdict.reason}"
-                for verdict in verdicts
+                for verdict in finished.verdicts
                 if verdict.outcome == "not judged"
             ]
         if broken:
             raise MemoryLimitExceeded("\n".join(broken))
+        for follow in self.followers:
+            follow(attempt, finished)
 
     def _replace_properties(self, item: pytest.Item, finished: FinishedPhase) -> None:
         """Show this attempt's numbers in JUnit's properties, and not those of an attempt before it."""

@@ -12,7 +12,7 @@ import pytest
 from pytest_memory.engines.base import Capabilities, WindowRequest
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.model import PHASES, Granularity, Limit, Phase
-from pytest_memory.plugin.markers import leak_limit, limit_memory_limits
+from pytest_memory.plugin.markers import leak_limit, limit_memory_limits, memory_marks
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.policy.leaks import LeakLimit
 from pytest_memory.policy.limits import binding_limits
@@ -38,22 +38,22 @@ class Plan:
     resident: bool = False
     problem: str = ""
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to measure, to judge or to say."""
-        return not (self.resident or self.heap or self.limits or self.leaks or self.problem)
+
+NOTHING = Plan()
+"""Nothing to measure, to judge or to say."""
+
+RESIDENT_ALONE = Plan(resident=True)
 
 
 def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities) -> Plan:
     """Decide what to measure of a test; a marker that cannot be understood makes a plan with a problem."""
     try:
-        limits = binding_limits(limit_memory_limits(item, settings.positional), settings.limits, item.nodeid)
-        leaks = leak_limit(item)
+        limits, leaks = _bounds(item, settings)
     except PytestMemoryError as error:
         return Plan(problem=str(error))
     resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
-    if not limits and leaks is None and not settings.measure:
-        return Plan(resident=resident)
+    if not limits and leaks is None and not (settings.measure and capabilities.metrics):
+        return RESIDENT_ALONE if resident else NOTHING
     heap_limits = [limit for limit in limits if limit.metric != "rss"]
     limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())
     always = PHASES if capabilities.cheap else ("call",)
@@ -69,6 +69,14 @@ def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities)
         collect=frozenset(limit.phase for limit in limits if limit.collect),
         resident=resident or (settings.resident != "off" and len(heap_limits) < len(limits)),
     )
+
+
+def _bounds(item: pytest.Item, settings: Settings) -> tuple[tuple[Limit, ...], LeakLimit | None]:
+    marks = memory_marks(item)
+    if not marks and not settings.limits:
+        return (), None
+    closest = limit_memory_limits(marks, settings.positional)
+    return binding_limits(closest, settings.limits, item.nodeid), leak_limit(marks)
 
 
 @lru_cache(maxsize=8)

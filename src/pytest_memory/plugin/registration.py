@@ -13,7 +13,6 @@ from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Meter, measuring_here
 from pytest_memory.plugin.benchmark_switch import register_benchmarks
-from pytest_memory.plugin.collector import Unloader
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
 from pytest_memory.plugin.phases import InnermostHooks
@@ -45,7 +44,8 @@ def register(config: pytest.Config) -> None:
     manager.register(session, SESSION_PLUGIN)
     if session.phases is not None:
         manager.register(session.phases, f"{SESSION_PLUGIN}-phases")
-        manager.register(InnermostHooks(session.phases), f"{SESSION_PLUGIN}-innermost")
+        if session.phases.measures_heap:
+            manager.register(InnermostHooks(session.phases), f"{SESSION_PLUGIN}-innermost")
         manager.register(MarkerCheck(settings, worker=is_worker(config)), f"{SESSION_PLUGIN}-marker-check")
         if any(manager.has_plugin(name) for name in ("flaky", "flaky.flaky_pytest_plugin")):
             manager.register(UnreportedCalls(), f"{SESSION_PLUGIN}-unreported")
@@ -56,7 +56,6 @@ def register(config: pytest.Config) -> None:
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
         return
     manager.register(session.collector, f"{SESSION_PLUGIN}-collector")
-    manager.register(Unloader(), f"{SESSION_PLUGIN}-unloader")
     manager.register(TerminalReport(config, session), f"{SESSION_PLUGIN}-terminal")
     if is_controller(config):
         manager.register(ControllerEnd(session), f"{SESSION_PLUGIN}-controller")
@@ -78,7 +77,6 @@ def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
         choice=choice,
         meter=None if is_controller(config) else Meter(engine, reader),
         junit=bool(getattr(config.option, "xmlpath", None)),
-        travels=is_worker(config),
         rootpath=config.rootpath,
     )
     session.note(resident_note)

@@ -47,7 +47,6 @@ class MemorySession:
         choice: EngineChoice,
         meter: Meter | None,
         junit: bool = False,
-        travels: bool = False,
         rootpath: Path | None = None,
     ) -> None:
         self.settings = settings
@@ -61,9 +60,7 @@ class MemorySession:
         self.engine_bytes = 0
         self.rootpath = rootpath
         self.phases = (
-            PhaseHooks(settings, meter, self.observers, self.showcase, junit=junit, travels=travels)
-            if meter is not None
-            else None
+            PhaseHooks(settings, meter, self.observers, self.showcase, junit=junit) if meter is not None else None
         )
         self._started = datetime.datetime.now(datetime.timezone.utc)
 

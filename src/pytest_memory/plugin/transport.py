@@ -1,32 +1,33 @@
 """How measurements travel: on each phase's own report, as plain JSON types, from any process to the one that tells.
 
-Counters and at most :data:`TRAVELLING_SITES` call stacks a phase travel on the report, cut to their innermost
-:data:`TRAVELLING_FRAMES` frames. Whole stacks are kept where they were measured, for failed tests and for the tests
-with the highest peaks, and are handed over once, when the session ends.
+A report carries a list of phases, each packed by :func:`pack_phase`: counters, and at most :data:`TRAVELLING_SITES`
+call stacks, cut to their innermost :data:`TRAVELLING_FRAMES` frames. Whole stacks are kept where they were measured,
+for failed tests and for the tests with the highest peaks, and are handed over once, when the session ends.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
-from pytest_memory.store.runs import (
-    phase_from_json,
-    phase_to_json,
-    sites_from_json,
-    sites_to_json,
-    verdict_from_json,
-    verdict_to_json,
+from pytest_memory.model import (
+    AllocationSite,
+    HeapUsage,
+    Phase,
+    PhaseUsage,
+    ResidentUsage,
+    StackFrame,
+    Verdict,
 )
+from pytest_memory.store.runs import sites_from_json, sites_to_json, verdict_from_json, verdict_to_json
 
 TRAVELLING_SITES = 5
 TRAVELLING_FRAMES = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FinishedPhase:
     """One phase of one attempt at a test, measured and judged.
 
@@ -47,42 +48,67 @@ class FinishedPhase:
     sections: tuple[tuple[str, str], ...] = ()
 
 
-class LocalPhase(dict[str, Any]):
-    """What travels of a phase that nobody sends anywhere: the JSON, and the phase it was made of.
+Packed = Sequence[Any]
+"""A phase as plain JSON types, positional, because thousands of them are kept until the session ends: its name,
+seconds, why the heap was not measured, heap counters, resident sizes, call stacks, verdicts."""
 
-    Whoever serialises reports finds plain JSON; the collector in the same process need not decode it.
-    """
-
-    def __init__(self, finished: FinishedPhase) -> None:
-        super().__init__(encode_phase(finished))
-        self.finished = finished
+FrameCache = dict[tuple[str, str, int], StackFrame]
+"""Frames already made, so that a frame of many stacks is one object."""
 
 
-def encode_phase(finished: FinishedPhase) -> dict[str, Any]:
-    """What travels of a phase, as plain JSON types."""
-    carried: dict[str, Any] = {"usage": phase_to_json(finished.usage)}
-    if finished.sites:
-        sites = tuple(
-            replace(site, frames=site.frames[:TRAVELLING_FRAMES]) for site in finished.sites[:TRAVELLING_SITES]
-        )
-        carried["sites"] = sites_to_json(sites)
-    if finished.verdicts:
+def pack_phase(finished: FinishedPhase) -> Packed:
+    """What travels of a phase; its sections are in the failure's report already."""
+    usage = finished.usage
+    heap, resident = usage.heap, usage.resident
+    return (
+        finished.phase,
+        usage.seconds,
+        usage.unmeasured,
+        None if heap is None else (heap.peak, heap.allocated, heap.allocations, heap.retained),
+        None if resident is None else (resident.start, resident.end, resident.peak),
+        tuple([_pack_site(site) for site in finished.sites[:TRAVELLING_SITES]]) if finished.sites else (),
         # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
-        carried["verdicts"] = [verdict_to_json(replace(verdict, sites=())) for verdict in finished.verdicts]
-    return carried
-
-
-def decode_phase(carried: Mapping[str, Any], nodeid: str, phase: str) -> FinishedPhase:
-    """Undo :func:`encode_phase`."""
-    if isinstance(carried, LocalPhase):
-        return carried.finished
-    return FinishedPhase(
-        nodeid=nodeid,
-        phase=cast("Phase", phase),
-        usage=phase_from_json(carried["usage"]),
-        sites=sites_from_json(carried["sites"]) if "sites" in carried else (),
-        verdicts=tuple(verdict_from_json(verdict) for verdict in carried.get("verdicts", ())),
+        [verdict_to_json(replace(verdict, sites=())) for verdict in finished.verdicts] if finished.verdicts else (),
     )
+
+
+def _pack_site(site: AllocationSite) -> Packed:
+    frames = site.frames[:TRAVELLING_FRAMES]
+    return site.bytes, site.count, tuple([(frame.function, frame.filename, frame.lineno) for frame in frames])
+
+
+def unpack_phase(packed: Packed, nodeid: str, frames: FrameCache) -> FinishedPhase:
+    """Undo :func:`pack_phase`.
+
+    Args:
+        packed: What it made, in this process or in another.
+        nodeid: The test.
+        frames: Is added to.
+    """
+    phase, seconds, unmeasured, heap, resident, sites, verdicts = packed
+    return FinishedPhase(
+        nodeid,
+        phase,
+        PhaseUsage(
+            seconds,
+            None if heap is None else HeapUsage(*heap),
+            None if resident is None else ResidentUsage(*resident),
+            unmeasured,
+        ),
+        tuple([AllocationSite(size, count, _frames(stack, frames)) for size, count, stack in sites]) if sites else (),
+        tuple([verdict_from_json(verdict) for verdict in verdicts]) if verdicts else (),
+    )
+
+
+def _frames(stack: Iterable[Sequence[Any]], frames: FrameCache) -> tuple[StackFrame, ...]:
+    found = []
+    for function, filename, lineno in stack:
+        key = (function, filename, lineno)
+        frame = frames.get(key)
+        if frame is None:
+            frame = frames[key] = StackFrame(*key)
+        found.append(frame)
+    return tuple(found)
 
 
 def junit_properties(finished: FinishedPhase) -> list[tuple[str, object]]:
@@ -113,7 +139,7 @@ class Showcase:
     def consider(self, finished: FinishedPhase) -> None:
         """Keep the stacks of a call if it is among those to be shown so far."""
         heap = finished.usage.heap
-        if finished.phase != "call" or not finished.sites or heap is None:
+        if not finished.sites or finished.phase != "call" or heap is None:
             return
         nodeid = finished.nodeid
         if any(verdict.outcome == "exceeded" for verdict in finished.verdicts):

@@ -6,21 +6,18 @@ What that report carried travels on the report of the same attempt's teardown, w
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 
 import pytest
 
 from pytest_memory.entry import REPORT_KEY
-
-UNREPORTED_CALL = "unreported_call"
-"""Under this key a teardown's measurements hold those of a call that was not reported."""
+from pytest_memory.plugin.transport import Packed
 
 
 class UnreportedCalls:
     """Notices which calls are not reported, and sends their measurements on."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, Any] | None = None
+        self._waiting: list[Packed] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -33,13 +30,13 @@ class UnreportedCalls:
             return report
         if call.when == "call":
             self._waiting = carried
-        elif self._waiting is not None:
-            carried[UNREPORTED_CALL] = self._waiting
-            self._waiting = None
+        else:
+            setattr(report, REPORT_KEY, [*self._waiting, *carried])
+            self._waiting = []
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """The call was reported after all, as every call is but for flaky's."""
         if report.when == "call":
-            self._waiting = None
+            self._waiting = []
