@@ -78,10 +78,11 @@ class TestLog:
 
     def leave(self, usage: PhaseUsage, now: float) -> None:
         """The running phase has ended, at ``now`` seconds (monotonic), and somebody has measured it."""
-        resident = usage.resident
-        numbers = self._read(now) if resident is None else (resident.start, resident.end, resident.peak)
-        heap_peak = None if usage.heap is None else usage.heap.peak
-        self._phases.append(pack_phase(self._phase, self._since, now, numbers, heap_peak))
+        if self.journal is not None:
+            resident = usage.resident
+            numbers = self._read(now) if resident is None else (resident.start, resident.end, resident.peak)
+            heap_peak = None if usage.heap is None else usage.heap.peak
+            self._phases.append(pack_phase(self._phase, self._since, now, numbers, heap_peak))
         self._phase = 0
 
     def finish(self) -> None:
