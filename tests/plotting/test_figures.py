@@ -138,9 +138,20 @@ def test_scatter_animates_more_than_two_runs(two_runs):
     figure, count = plot_scatter([*two_runs, two_runs[0]], metric="peak", labels=["a", "b", "c"])
     assert count == 4
     assert [frame.name for frame in figure.frames] == ["b", "c"]
-    low, high = figure.layout.yaxis.range
+    low, high = (10**exponent for exponent in figure.layout.yaxis.range)
     assert low < 0.25
     assert high > 3
+
+
+def test_scatter_has_logarithmic_axes(tmp_path):
+    """Half and double are as far from the line at 1; a benchmark that costs nothing any more is drawn at the bottom."""
+    runs = [
+        write(tmp_path / f"{k}.json", [entry("t.py::a", 100), entry("t.py::b", b)]) for k, b in (("x", 50), ("y", 0))
+    ]
+    figure, count = plot_scatter(runs, metric="peak")
+    assert (count, figure.layout.xaxis.type, figure.layout.yaxis.type) == (2, "log", "log")
+    assert sorted(figure.data[0].y) == [1 / 1024, 1.0]
+    assert {"1×", "0.5×"} <= set(figure.layout.yaxis.ticktext)
 
 
 def test_compare_sorts_by_change_with_the_growth_on_top(two_runs):

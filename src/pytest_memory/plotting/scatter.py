@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from pytest_memory.plotting.style import GREEN_TO_RED, Facets, colour_bound, dre
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+
+_NARROW_RANGE = 2.0
+_LEAST_RATIO = 1 / 1024  # where a benchmark that costs nothing any more is drawn on a logarithmic axis
 
 
 def scatter_figure(
@@ -54,6 +59,7 @@ def scatter_figure(
     costs = [pair.old.value for pair in everything]
     figure.update_xaxes(**log_axis(costs, measured.unit, ticks=9 if facets.columns == 1 else 4))
     facets.title_x(figure, f"{measured.name} in {escape(baseline.label)}")
+    figure.update_yaxes(**_ratio_axis([max(pair.new.value / pair.old.value, _LEAST_RATIO) for pair in everything]))
     figure.update_yaxes(title=f"ratio to {escape(baseline.label)}", ticksuffix="×", col=1)
     if len(frames) > 1:
         _animate(figure, frames)
@@ -69,6 +75,16 @@ def scatter_figure(
     return figure, count
 
 
+def _ratio_axis(ratios: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis; over more than a few percent its ticks are powers of 2, where plotly writes 5 for 0.5."""
+    low, high = math.floor(math.log2(min(*ratios, 1))), math.ceil(math.log2(max(*ratios, 1)))
+    if max(*ratios, 1) / min(*ratios, 1) < _NARROW_RANGE:
+        return {"type": "log"}
+    step = max(1, math.ceil((high - low) / 10))
+    places = [2.0**power for power in range(low - low % step, high + 1, step)]
+    return {"type": "log", "tickvals": places, "ticktext": [f"{place:.3g}×" for place in places]}
+
+
 def _scatter_traces(
     pairs: Sequence[Pair], facets: Facets, unit: str, divisor: float, labels: tuple[str, str]
 ) -> list[Any]:
@@ -82,7 +98,7 @@ def _scatter_traces(
         traces.append(
             kind(
                 x=[pair.old.value for pair in inside],
-                y=[pair.new.value / pair.old.value for pair in inside],
+                y=[max(pair.new.value / pair.old.value, _LEAST_RATIO) for pair in inside],
                 mode="markers",
                 marker={
                     "color": [pair.difference / divisor for pair in inside],
@@ -108,6 +124,7 @@ def _animate(figure: Figure, frames: dict[str, list[Any]]) -> None:
     steps = [{"label": escape(label), "method": "animate", "args": [[label], instant]} for label in frames]
     figure.update_layout(sliders=[{"steps": steps, "currentvalue": {"prefix": "run: "}, "pad": {"t": 50}}])
     # The axes must hold every frame, as the first one alone sets their range.
-    ratios = [ratio for traces in frames.values() for trace in traces for ratio in trace.y]
-    margin = 0.05 * (max(ratios) - min(ratios) or 1)
-    figure.update_yaxes(range=[min(*ratios, 1) - margin, max(*ratios, 1) + margin])
+    exponents = [math.log10(ratio) for traces in frames.values() for trace in traces for ratio in trace.y]
+    low, high = min(*exponents, 0), max(*exponents, 0)
+    margin = 0.05 * (high - low or 1)
+    figure.update_yaxes(range=[low - margin, high + margin])
