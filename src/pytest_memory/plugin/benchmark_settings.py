@@ -11,19 +11,17 @@ from typing import TypeVar, cast
 import pytest
 
 from pytest_memory.engines.choose import choose_engine
-from pytest_memory.entry import OPTIONS
 from pytest_memory.errors import InvalidValue
 from pytest_memory.model import Granularity
 from pytest_memory.model.benchmark import BenchmarkMetric
 from pytest_memory.passes import PassPlan
+from pytest_memory.plugin.benchmark_switch import FLAG
 from pytest_memory.plugin.options import Given, OptionReader
 from pytest_memory.policy.thresholds import MEMORY_FIELDS, Threshold, parse_threshold
 from pytest_memory.stats import STATS
 
 LATEST = "latest"
 """What ``--benchmark-memory-compare`` means without its value."""
-
-FLAG = "--benchmark-memory"
 
 _COLUMNS: dict[str, BenchmarkMetric] = {
     "peak": "peak",
@@ -66,15 +64,6 @@ class BenchmarkSettings:
     strict: bool
     profile: Path | None
     profile_native: bool
-
-
-def flags_given(config: pytest.Config) -> list[str]:
-    """The flags of this family that stand on the command line."""
-    return [
-        option.flag
-        for option in OPTIONS
-        if option.flag.startswith(FLAG) and getattr(config.option, option.dest, None) is not None
-    ]
 
 
 def read_benchmark_settings(config: pytest.Config, granularity: Granularity) -> BenchmarkSettings:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_memory.entry import SESSION_PLUGIN
+from pytest_memory.entry import OPTIONS, SESSION_PLUGIN
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.plugin.session import MemorySession
+
+FLAG = "--benchmark-memory"
+"""The flag with which all flags of the family begin."""
 
 _NAMES = ("benchmark", "pytest_benchmark.plugin")
 """What pytest-benchmark is called: by its entry point, and by ``-p pytest_benchmark.plugin``."""
@@ -23,17 +26,16 @@ def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
     Raises:
         pytest.UsageError: A flag or ini key that cannot be used, or that needs pytest-benchmark.
     """
-    from pytest_memory.plugin.benchmark_settings import FLAG, flags_given, read_benchmark_settings
-
     manager = config.pluginmanager
     if not any(manager.has_plugin(name) for name in _NAMES):
-        flags = flags_given(config)
+        flags = _flags_given(config)
         if flags:
             raise pytest.UsageError(f"{flags[0]} {_MISSING}; {_ADVICE}")
         if config.getini("benchmark_memory"):
             session.note(f"ini key {FLAG.lstrip('-').replace('-', '_')} {_MISSING}.")
         return
     from pytest_memory.plugin.benchmark import BenchmarkMeasuring
+    from pytest_memory.plugin.benchmark_settings import read_benchmark_settings
     from pytest_memory.plugin.benchmark_telling import BenchmarkTelling
 
     try:
@@ -49,3 +51,12 @@ def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
             check.also_read(measuring.rules)
     if not worker:
         manager.register(BenchmarkTelling(config, session, settings), f"{SESSION_PLUGIN}-benchmarks")
+
+
+def _flags_given(config: pytest.Config) -> list[str]:
+    """The flags of this family that stand on the command line."""
+    return [
+        option.flag
+        for option in OPTIONS
+        if option.flag.startswith(FLAG) and getattr(config.option, option.dest, None) is not None
+    ]
