@@ -57,7 +57,7 @@ VARIANTS = {
     "plain": Variant(("-p", "no:memory")),
     "idle": Variant(()),
     "none": Variant(("--memory", "--memory-engine=none")),
-    "counters": Variant(("--memory", "--memory-detail=counters")),
+    "counters": Variant(("--memory", "--memory-granularity=malloc", "--memory-detail=counters")),
     "memory": Variant(("--memory",)),
     "stacks": Variant(("--memory", "--memory-detail=stacks")),
     "tracemalloc": Variant(("--memory", "--memory-engine=tracemalloc")),
