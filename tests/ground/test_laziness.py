@@ -78,3 +78,15 @@ def test_a_session_that_is_only_recorded_loads_nothing_that_measures(suite):
     assert floors <= expected
     assert not {"pytest_memory.plugin.session", "pytest_memory.plugin.phases", "pytest_memory.model.usage"} & modules
     assert not HEAVY & modules - loaded_by(SESSION, "-p", "cacheprovider", cwd=suite)[0]
+
+
+def test_the_recorder_starts_light(tmp_path):
+    """The recorder's process loads nothing that takes longer to load than all that it needs to sample."""
+    code = "import sys, pytest_memory.recorder.process\nprint('loaded', *sys.modules)"
+    here, _ = loaded_by("import sys\nprint('loaded', *sys.modules)", cwd=tmp_path)
+    modules, _ = loaded_by(code, cwd=tmp_path)
+    slow = {"typing", "dataclasses", "inspect", "pathlib", "contextlib", "hashlib", "subprocess", "psutil"}
+    assert not slow & modules - here
+    assert not {module for module in of_ours(modules) if module.startswith("pytest_memory.model.")} - {
+        "pytest_memory.model.activity"
+    }

@@ -37,7 +37,6 @@ def main():
             threshold=guard,
             last_resort=None if guard is None else guard * 5 // 4,
             autopsy="pytest_memory.report.autopsy:render_autopsies",
-            report=-1,
         ),
         terminal=1,
     )

@@ -7,73 +7,90 @@ out of sight and the container's own is the root of what can be seen; the mount 
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from ..model import MemoryBounds
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ..model import MemoryBounds
 
 _UNLIMITED = 2**60
 """Version 1 writes "no limit" as the largest multiple of a page; nobody has an exbibyte."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Names:
     """What one version of cgroups calls its files."""
 
-    limit: str
-    usage: str
-    events: str
+    __slots__ = ("events", "limit", "usage")
+
+    def __init__(self, limit: str, usage: str, events: str) -> None:
+        self.limit = limit
+        self.usage = usage
+        self.events = events
 
 
 _VERSION_1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.oom_control")
 _VERSION_2 = _Names("memory.max", "memory.current", "memory.events")
 
 
-def memory_bounds(pid: int | None = None, root: Path = Path("/")) -> MemoryBounds:
+def memory_bounds(pid: int | None = None, root: str | os.PathLike[str] = "/") -> MemoryBounds:
     """Read the bounds of a process; what cannot be read is ``None``, and nothing raises.
 
     Args:
         pid: The process, or ``None`` for this one.
         root: Where ``proc`` and ``sys`` are; tests make their own.
     """
-    memory = _table(root / "proc/meminfo")
+    from ..model import MemoryBounds
+
+    return MemoryBounds(**read_bounds(pid, root))
+
+
+def read_bounds(pid: int | None = None, root: str | os.PathLike[str] = "/") -> dict[str, Any]:
+    """As :func:`memory_bounds`, but only the fields of the value: the recorder reads them when it starts."""
+    top = os.fspath(root).rstrip("/")
+    memory = _table(f"{top}/proc/meminfo")
     total = memory.get("MemTotal")
     available = memory.get("MemAvailable")
-    group = _tightest_group(root, "self" if pid is None else str(pid))
-    return MemoryBounds(
-        machine_total=None if total is None else total * 1024,
-        machine_available=None if available is None else available * 1024,
-        group=group.path if group else "",
-        group_limit=group.limit if group else None,
-        group_usage=group.usage if group else None,
-        group_kills=group.kills if group else None,
-        machine_kills=_table(root / "proc/vmstat").get("oom_kill"),
-        pressure=_pressure(root / "proc/pressure/memory"),
-    )
+    group = _tightest_group(top, "self" if pid is None else str(pid))
+    return {
+        "machine_total": None if total is None else total * 1024,
+        "machine_available": None if available is None else available * 1024,
+        "group": group.path if group else "",
+        "group_limit": group.limit if group else None,
+        "group_usage": group.usage if group else None,
+        "group_kills": group.kills if group else None,
+        "machine_kills": _table(f"{top}/proc/vmstat").get("oom_kill"),
+        "pressure": _pressure(f"{top}/proc/pressure/memory"),
+    }
 
 
-@dataclass(frozen=True, slots=True)
 class _Group:
-    path: str
-    limit: int | None
-    usage: int | None
-    kills: int | None
+    __slots__ = ("kills", "limit", "path", "usage")
+
+    def __init__(self, directory: str, names: _Names) -> None:
+        limit = _number(f"{directory}/{names.limit}")
+        self.path = directory
+        self.limit = limit if limit is not None and limit < _UNLIMITED else None
+        self.usage = _number(f"{directory}/{names.usage}")
+        self.kills = _table(f"{directory}/{names.events}").get("oom_kill")
 
 
-def _tightest_group(root: Path, pid: str) -> _Group | None:
+def _tightest_group(root: str, pid: str) -> _Group | None:
     """The group with the smallest limit on the way up; the process's own where none has a limit."""
-    found = [_read_group(directory, names) for directory, names in _ancestry(root, pid)]
+    found = [_Group(directory, names) for directory, names in _ancestry(root, pid)]
     if not found:
         return None
     limited = [group for group in found if group.limit is not None]
     return min(limited, key=lambda group: group.limit or 0) if limited else found[0]
 
 
-def _ancestry(root: Path, pid: str) -> Iterator[tuple[Path, _Names]]:
-    mounts = _mounts(root / "proc" / pid / "mountinfo")
-    for line in _lines(root / "proc" / pid / "cgroup"):
+def _ancestry(root: str, pid: str) -> Iterator[tuple[str, _Names]]:
+    mounts = _mounts(f"{root}/proc/{pid}/mountinfo")
+    for line in _lines(f"{root}/proc/{pid}/cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         version = "cgroup2" if controllers == "" else "memory" if "memory" in controllers.split(",") else None
@@ -82,19 +99,19 @@ def _ancestry(root: Path, pid: str) -> Iterator[tuple[Path, _Names]]:
         names = _VERSION_2 if version == "cgroup2" else _VERSION_1
         mount_point, mounted = mounts[version]
         inside = path[len(mounted) :] if mounted != "/" and path.startswith(mounted) else path
-        top = root / mount_point.lstrip("/")
-        directory = top / inside.lstrip("/")
-        if not directory.is_dir():  # a group of another namespace; what is mounted here is what can be seen
+        top = f"{root}{mount_point}".rstrip("/")
+        directory = f"{top}/{inside.strip('/')}".rstrip("/")
+        if not os.path.isdir(directory):  # a group of another namespace; what is mounted here is what can be seen
             directory = top
         while True:
-            if (directory / names.limit).exists() or (directory / names.usage).exists():
+            if os.path.exists(f"{directory}/{names.limit}") or os.path.exists(f"{directory}/{names.usage}"):
                 yield directory, names
-            if directory == top or top not in directory.parents:
+            if directory == top or not directory.startswith(f"{top}/"):
                 break
-            directory = directory.parent
+            directory = directory.rpartition("/")[0]
 
 
-def _mounts(mountinfo: Path) -> dict[str, tuple[str, str]]:
+def _mounts(mountinfo: str) -> dict[str, tuple[str, str]]:
     """Where the memory controller of each version is mounted, and which group is mounted there; see proc(5)."""
     found: dict[str, tuple[str, str]] = {}
     for line in _lines(mountinfo):
@@ -113,17 +130,7 @@ def _unescaped(path: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
 
 
-def _read_group(directory: Path, names: _Names) -> _Group:
-    limit = _number(directory / names.limit)
-    return _Group(
-        path=str(directory),
-        limit=limit if limit is not None and limit < _UNLIMITED else None,
-        usage=_number(directory / names.usage),
-        kills=_table(directory / names.events).get("oom_kill"),
-    )
-
-
-def _pressure(path: Path) -> float | None:
+def _pressure(path: str) -> float | None:
     for line in _lines(path):
         match = re.match(r"some avg10=(\d+\.\d+)", line)
         if match:
@@ -131,7 +138,7 @@ def _pressure(path: Path) -> float | None:
     return None
 
 
-def _table(path: Path) -> dict[str, int]:
+def _table(path: str) -> dict[str, int]:
     """Lines ``name number`` or ``name: number kB``."""
     table = {}
     for line in _lines(path):
@@ -141,13 +148,14 @@ def _table(path: Path) -> dict[str, int]:
     return table
 
 
-def _number(path: Path) -> int | None:
+def _number(path: str) -> int | None:
     lines = _lines(path)
     return int(lines[0]) if lines and lines[0].isdecimal() else None
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: str) -> list[str]:
     try:
-        return path.read_text(errors="replace").splitlines()
+        with open(path, errors="replace") as file:
+            return file.read().splitlines()
     except OSError:
         return []

@@ -7,45 +7,48 @@ those are missing (other systems, kernels without ``CONFIG_PROC_CHILDREN``) psut
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
-from pathlib import Path
-from typing import Protocol
 
-_PROC = Path("/proc")
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+_PROC = "/proc"
 
 
-class ProcessTable(Protocol):
+class ProcessTable:
     """Reads other processes. A process that is gone, or may not be seen, has no memory and no children."""
 
     def watch(self, pid: int) -> None:
         """This process will be asked about again and again, until :meth:`forget`."""
-        ...
+        raise NotImplementedError
 
     def forget(self, pid: int) -> None:
         """Undo :meth:`watch`."""
-        ...
+        raise NotImplementedError
 
     def resident(self, pid: int) -> int | None:
         """Resident bytes of a process, or ``None`` if it cannot be read."""
-        ...
+        raise NotImplementedError
 
     def children(self, pid: int) -> list[int]:
         """Process ids of the direct children."""
-        ...
+        raise NotImplementedError
 
     def started(self, pid: int) -> float | None:
         """A number that tells two processes with one id apart: when it started; ``None`` if it is gone."""
-        ...
+        raise NotImplementedError
 
 
-class LinuxProcesses:
+class LinuxProcesses(ProcessTable):
     """Reads ``/proc``. Descriptors of processes that are asked about again and again stay open (1 µs a reading).
 
     Raises:
         OSError: This is no Linux, or ``/proc`` is not mounted.
     """
 
-    def __init__(self, proc: Path = _PROC) -> None:
+    def __init__(self, proc: str | Path = _PROC) -> None:
         self._proc = str(proc)
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._open: dict[int, int] = {}
@@ -95,7 +98,7 @@ class LinuxProcesses:
         return None if fields is None or fields[0] in (b"Z", b"X") else float(fields[19])
 
 
-class PsutilProcesses:
+class PsutilProcesses(ProcessTable):
     """Reads through psutil, wherever that runs."""
 
     def __init__(self) -> None:
@@ -164,7 +167,7 @@ def descendants_resident(table: ProcessTable, pid: int, leave_out: Collection[in
     return total
 
 
-def stat_fields(pid: int, proc: str = str(_PROC)) -> list[bytes] | None:
+def stat_fields(pid: int, proc: str = _PROC) -> list[bytes] | None:
     """Fields of ``/proc/PID/stat`` from the third (the state) on, or ``None`` if the process is gone."""
     try:
         text = _read(f"{proc}/{pid}/stat")

@@ -11,7 +11,6 @@ import os
 import signal
 import struct
 import time
-from pathlib import Path
 
 from .children import stat_fields
 
@@ -69,7 +68,7 @@ def _of_zombie(pid: int) -> int | None:
 
 def _may_know(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}").stat().st_uid == os.geteuid()
+        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()
     except OSError:
         return False
 

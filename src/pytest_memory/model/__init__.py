@@ -6,17 +6,16 @@ a session that is only recorded needs none of them.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from .activity import ACTIVITIES, CONTROLLER, Activity
+    from .activity import ACTIVITIES, CONTROLLER
     from .benchmark import Measurement, MemoryResult
     from .limit import LIMIT_METRICS, Limit, LimitMetric, Outcome, Verdict
     from .record import TestRecord
     from .run import EngineChoice, Environment, Run
     from .site import AllocationSite, Stack, StackFrame
-    from .timeline import Death, MemoryBounds, Series, Span, Timeline
+    from .timeline import Activity, Death, MemoryBounds, Series, Span, Timeline
     from .usage import (
         DETAILS,
         GRANULARITIES,
@@ -64,13 +63,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "activity": ("ACTIVITIES", "CONTROLLER", "Activity"),
+    "activity": ("ACTIVITIES", "CONTROLLER"),
     "benchmark": ("Measurement", "MemoryResult"),
     "limit": ("LIMIT_METRICS", "Limit", "LimitMetric", "Outcome", "Verdict"),
     "record": ("TestRecord",),
     "run": ("EngineChoice", "Environment", "Run"),
     "site": ("AllocationSite", "Stack", "StackFrame"),
-    "timeline": ("Death", "MemoryBounds", "Series", "Span", "Timeline"),
+    "timeline": ("Activity", "Death", "MemoryBounds", "Series", "Span", "Timeline"),
     "usage": (
         "DETAILS",
         "GRANULARITIES",
@@ -86,6 +85,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     for home, names in _HOMES.items():
         if name in names:
             value: object = getattr(import_module(f"{__name__}.{home}"), name)

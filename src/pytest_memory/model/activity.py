@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+TYPE_CHECKING = False
 
-Activity = Literal["", "setup", "call", "teardown", "collection"]
-"""What a test process was doing: one of a test's phases, collecting, or nothing that has a name."""
+if TYPE_CHECKING:
+    from .timeline import Activity
 
 ACTIVITIES: tuple[Activity, ...] = ("", "setup", "call", "teardown", "collection")
 """Index in this tuple = the number by which files know an activity. Append only."""

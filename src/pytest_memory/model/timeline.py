@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from .activity import Activity
 from .usage import ResidentUsage
+
+Activity = Literal["", "setup", "call", "teardown", "collection"]
+"""What a test process was doing: one of a test's phases, collecting, or nothing that has a name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,6 @@ class Recording:
             threshold=threshold,
             last_resort=None if threshold is None else int(threshold * kill / 100),
             autopsy=_AUTOPSY,
-            report=-1,
         )
         try:
             self.journal = create_journal(self._place.session / FILE_NAME, self._head())

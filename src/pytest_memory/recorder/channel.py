@@ -25,15 +25,20 @@ import mmap
 import os
 import struct
 import time
-import weakref
 import zlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
 
 from ..errors import UnreadableFile
-from ..model.activity import ACTIVITIES, Activity
+from ..model.activity import ACTIVITIES
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..model import Activity
+
+CRUMB_SUFFIX = ".crumb"
 VERSION = 1
 NAME_ROOM = 65_536 - 16
 """Bytes of UTF-8 kept of a name; a longer one is cut."""
@@ -53,7 +58,7 @@ _STATE_SLICES = tuple(slice(at, at + _STATE.size + _CHECK.size) for at in (192, 
 _REQUEST_SLICE = slice(_REQUEST_AT, _REQUEST_AT + _REQUEST.size + _CHECK.size)
 
 
-class Crumb(NamedTuple):
+class Crumb:
     """What a test process was doing last.
 
     Attributes:
@@ -65,15 +70,20 @@ class Crumb(NamedTuple):
         test_since: When the test began, in seconds (monotonic).
     """
 
-    generation: int
-    number: int
-    nodeid: str
-    activity: Activity
-    since: float
-    test_since: float
+    __slots__ = ("activity", "generation", "nodeid", "number", "since", "test_since")
+
+    def __init__(
+        self, *, generation: int, number: int, nodeid: str, activity: Activity, since: float, test_since: float
+    ) -> None:
+        self.generation = generation
+        self.number = number
+        self.nodeid = nodeid
+        self.activity = activity
+        self.since = since
+        self.test_since = test_since
 
 
-class CrumbHeader(NamedTuple):
+class CrumbHeader:
     """Whose breadcrumb it is.
 
     Attributes:
@@ -85,20 +95,28 @@ class CrumbHeader(NamedTuple):
         locked: The process holds a lock on the file for as long as it lives.
     """
 
-    worker: str | None
-    pid: int
-    process_started: float
-    wall: float
-    monotonic: float
-    locked: bool
+    __slots__ = ("locked", "monotonic", "pid", "process_started", "wall", "worker")
+
+    def __init__(
+        self, *, worker: str | None, pid: int, process_started: float, wall: float, monotonic: float, locked: bool
+    ) -> None:
+        self.worker = worker
+        self.pid = pid
+        self.process_started = process_started
+        self.wall = wall
+        self.monotonic = monotonic
+        self.locked = locked
 
 
-class GuardRequest(NamedTuple):
+class GuardRequest:
     """The recorder asks a test to stop. ``resident`` and ``threshold`` are bytes; ``generation`` counts requests."""
 
-    generation: int
-    resident: int
-    threshold: int
+    __slots__ = ("generation", "resident", "threshold")
+
+    def __init__(self, generation: int, resident: int, threshold: int) -> None:
+        self.generation = generation
+        self.resident = resident
+        self.threshold = threshold
 
 
 class Breadcrumb:
@@ -213,8 +231,9 @@ class CrumbReader:
         UnreadableFile: It is not a breadcrumb, or one of a newer version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = path
+        self._name: tuple[int, str] | None = None
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
         try:
             size = os.fstat(descriptor).st_size
@@ -231,14 +250,25 @@ class CrumbReader:
                 f"{str(path)!r} is a breadcrumb of version {version}", "read it with the version that made it"
             )
         name = worker.rstrip(b"\0").decode("utf-8", "replace") or None
-        self.header = CrumbHeader(name, pid, started, wall, monotonic, bool(locked))
+        self.header = CrumbHeader(
+            worker=name, pid=pid, process_started=started, wall=wall, monotonic=monotonic, locked=bool(locked)
+        )
 
     def read(self) -> Crumb | None:
         """The newest state that is whole; ``None`` if none is."""
         for _ in range(8):  # a writer may be at it; each of its writes takes less than a microsecond
-            found = [crumb for crumb in map(self._read_state, _STATE_SLICES) if crumb is not None]
-            if found:
-                return max(found, key=lambda crumb: crumb.generation)
+            for state in sorted(filter(None, map(self._read_state, _STATE_SLICES)), reverse=True):
+                generation, since, begun, number, activity = state
+                name = self._read_name(number) if activity else ""
+                if name is not None and activity < len(ACTIVITIES):
+                    return Crumb(
+                        generation=generation,
+                        number=number,
+                        nodeid=name,
+                        activity=ACTIVITIES[activity],
+                        since=since,
+                        test_since=begun,
+                    )
         return None
 
     @property
@@ -275,23 +305,23 @@ class CrumbReader:
         """Unmap the file."""
         self._map.close()
 
-    def _read_state(self, where: slice) -> Crumb | None:
+    def _read_state(self, where: slice) -> tuple[int, float, float, int, int] | None:
         cell = self._map[where]
         if _CHECK.unpack_from(cell, _STATE.size)[0] != zlib.crc32(cell[: _STATE.size]):
             return None
-        generation, since, begun, number, activity = _STATE.unpack_from(cell)
-        name = self._read_name(number) if activity else ""
-        if name is None or activity >= len(ACTIVITIES):
-            return None
-        return Crumb(generation, number, name, ACTIVITIES[activity], since, begun)
+        return _STATE.unpack_from(cell)
 
     def _read_name(self, number: int) -> str | None:
+        if self._name is not None and self._name[0] == number:  # a name that was whole once does not change
+            return self._name[1]
         at = _NAMES_AT + (number & 1) * _NAME_STRIDE
         written, length, check = _NAME.unpack_from(self._map, at)
         encoded = self._map[at + _NAME.size : at + _NAME.size + min(length, NAME_ROOM)]
         if written != number or zlib.crc32(encoded) != check:
             return None
-        return decode_name(encoded)
+        name = decode_name(encoded)
+        self._name = number, name
+        return name
 
 
 def decode_name(encoded: bytes) -> str:
@@ -334,6 +364,8 @@ def _read_request(mapped: mmap.mmap) -> GuardRequest | None:
 def _leave_behind_on_fork(crumb: Breadcrumb) -> None:
     if not hasattr(os, "register_at_fork"):
         return
+    import weakref
+
     reference = weakref.ref(crumb)  # what is registered with the interpreter stays registered for ever
 
     def in_child() -> None:

@@ -7,7 +7,6 @@ test process and, with the recorder, a journal.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import time
@@ -16,13 +15,12 @@ from pathlib import Path
 
 from ..errors import UnreadableFile
 from ..instruments.children import process_table
-from .channel import CrumbReader
+from .channel import CRUMB_SUFFIX, CrumbReader
 from .journal import FILE_NAME
 
 KEPT = 10
 """Sessions whose records stay; older ones are removed when a session begins."""
 
-CRUMB_SUFFIX = ".crumb"
 _NAME = re.compile(r"\d{8}T\d{6}-\d+")
 
 
@@ -71,6 +69,8 @@ def remove_session(session: Path) -> None:
 
 def folder_for(rootdir: Path, user_cache: Path) -> Path:
     """Where the sessions of a project lie if its own cache cannot be used."""
+    import hashlib
+
     digest = hashlib.sha256(os.fsencode(rootdir)).hexdigest()[:16]
     return user_cache / f"{rootdir.name or 'root'}-{digest}"
 
@@ -99,7 +99,7 @@ def process_lives(crumb: CrumbReader) -> bool:
         try:
             import fcntl
 
-            with crumb.path.open("r+b") as file:
+            with Path(crumb.path).open("r+b") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (ImportError, OSError):
             return True

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Literal
 
-from ..model import Activity
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from ..model import Activity
+
+    Action = Literal["", "stop", "kill"]
 
 GUARD_INTERVAL = 0.02
 """Seconds between two looks of the guard."""
@@ -19,8 +25,6 @@ _PATIENCE = 10.0
 
 _MARGIN_BYTES = 16 * 1024**2
 _MARGIN_PERCENT = 5
-
-Action = Literal["", "stop", "kill"]
 
 
 def guard_signal() -> int:

@@ -31,10 +31,14 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from pathlib import Path
-from typing import Any, NamedTuple
 
 from .channel import decode_name
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 VERSION = 1
 FIRST_LINE = b"pytest-memory-journal %d\n" % VERSION
@@ -66,14 +70,17 @@ class Kind(IntEnum):
     END = 8
 
 
-class Entry(NamedTuple):
+class Entry:
     """One process at one tick: its index, the number of its test's name (0: none), activity, and bytes."""
 
-    process: int
-    name: int
-    activity: int
-    resident: int
-    children: int
+    __slots__ = ("activity", "children", "name", "process", "resident")
+
+    def __init__(self, process: int, name: int, activity: int, resident: int, children: int) -> None:
+        self.process = process
+        self.name = name
+        self.activity = activity
+        self.resident = resident
+        self.children = children
 
 
 class JournalWriter:
@@ -90,7 +97,7 @@ class JournalWriter:
         OSError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = path
         self.lost = 0
         self.failure = ""
@@ -205,12 +212,15 @@ def pack_test(nodeid: str, worker: str | None, phases: Sequence[bytes]) -> bytes
     return b"".join((TEST.pack(len(name), len(phases)), name, *phases, nodeid.encode("utf-8", "surrogatepass")))
 
 
-class Frame(NamedTuple):
+class Frame:
     """A whole frame of a journal; ``skipped`` counts the bytes before it that belong to none."""
 
-    kind: int
-    payload: bytes
-    skipped: int
+    __slots__ = ("kind", "payload", "skipped")
+
+    def __init__(self, kind: int, payload: bytes, skipped: int) -> None:
+        self.kind = kind
+        self.payload = payload
+        self.skipped = skipped
 
 
 def frames(content: bytes | memoryview) -> Iterator[Frame]:

@@ -57,7 +57,7 @@ class RecorderProcess:
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
         try:
             self._process = subprocess.Popen(
-                [*command, json.dumps(settings._replace(report=report)._asdict()), *_packages()],
+                [*command, json.dumps(settings.arguments(report)), *_packages()],
                 stdin=control,
                 stdout=terminal,
                 stderr=subprocess.DEVNULL,

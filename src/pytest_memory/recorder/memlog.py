@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from ..model.activity import ACTIVITIES, CONTROLLER
 from .journal import FIRST_LINE, Entry, Frame, Kind, frames, unpack_name, unpack_tick
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
 _COLLECTION = ACTIVITIES.index("collection")
 
 
-def write_memlog(journal: Path, target: Path) -> int:
+def write_memlog(journal: str | os.PathLike[str], target: str | os.PathLike[str]) -> int:
     """Make the log from a journal; the file appears whole or not at all.
 
     Args:
@@ -31,19 +34,23 @@ def write_memlog(journal: Path, target: Path) -> int:
     Raises:
         OSError: The journal cannot be read, or the log cannot be written.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    folder, name = os.path.split(os.fspath(target))
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
     count = 0
     try:
-        with temporary.open("w", encoding="ascii") as file:
+        with open(journal, "rb") as file:
+            content = file.read()
+        with open(temporary, "w", encoding="ascii") as file:
             file.write("[")
-            for entry in memlog_entries(journal.read_bytes()):
+            for entry in memlog_entries(content):
                 file.write(",\n" if count else "\n")
                 file.write(json.dumps(entry))
                 count += 1
             file.write("\n]\n")
-        temporary.replace(target)
+        os.replace(temporary, target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        if os.path.exists(temporary):
+            os.unlink(temporary)
         raise
     return count
 

@@ -7,7 +7,6 @@ way: told so through a pipe, or seen through a pidfd, or by a process id that is
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
@@ -15,25 +14,27 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 from ..errors import UnreadableFile
-from ..instruments.cgroup import memory_bounds
+from ..instruments.cgroup import read_bounds
 from ..instruments.children import process_table
 from ..instruments.pidfd import exit_status
-from ..model import CONTROLLER, Death, Timeline
-from .channel import CrumbReader
-from .curve import Curve
-from .folders import CRUMB_SUFFIX
+from ..model.activity import CONTROLLER
+from .channel import CRUMB_SUFFIX, CrumbReader
 from .guarding import GUARD_INTERVAL
 from .journal import FILE_NAME, Entry, JournalWriter, Kind, pack_name, pack_tick
 from .settings import RecorderSettings
-from .thinning import Sample
 from .watching import WatchedProcess
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..model import Death, Timeline
+    from .curve import Curve
+    from .thinning import Sample
 
 _LINGER = 1.0
 """Seconds that workers get to end after their controller did, before it is said what they were doing."""
@@ -47,17 +48,17 @@ class Recorder:
 
     def __init__(self, settings: RecorderSettings) -> None:
         self._settings = settings
-        self._session = Path(settings.session)
-        self._journal_path = self._session / FILE_NAME
+        self._session = settings.session
+        self._journal_path = f"{self._session}/{FILE_NAME}"
         self._journal = JournalWriter(self._journal_path)
         self._table = process_table()
-        self._watched: dict[Path, WatchedProcess] = {}
-        self._gone: set[Path] = set()
+        self._watched: dict[str, WatchedProcess] = {}
+        self._gone: set[str] = set()
         self._joined = 0
         self._names = 0
         self._seen_folder: int | None = None
         self._deaths = 0
-        self._bounds_before = memory_bounds()
+        self._bounds_before = read_bounds()
         self._poll = select.poll()
         self._poll.register(0, select.POLLIN)
         self._disk_failed = False
@@ -115,18 +116,19 @@ class Recorder:
 
     def _join_newcomers(self) -> None:
         try:
-            changed = self._session.stat().st_mtime_ns
+            changed = os.stat(self._session).st_mtime_ns
+            if changed == self._seen_folder:
+                return
+            found = os.listdir(self._session)
         except OSError:  # somebody cleared the cache; those that we know we can still follow
             return
-        if changed == self._seen_folder:
-            return
         complete = True
-        for path in self._session.glob(f"*{CRUMB_SUFFIX}"):
+        for path in [f"{self._session}/{name}" for name in found if name.endswith(CRUMB_SUFFIX)]:
             if path not in self._watched and path not in self._gone:
                 complete &= self._join(path)
         self._seen_folder = changed if complete else None
 
-    def _join(self, path: Path) -> bool:
+    def _join(self, path: str) -> bool:
         try:
             crumb = CrumbReader(path)
         except (OSError, UnreadableFile):  # it is being made
@@ -153,6 +155,8 @@ class Recorder:
             ended = list(self._watched)
         deaths = [death for path in ended if (death := self._bury(path)) is not None]
         if deaths:
+            from dataclasses import asdict
+
             deaths.sort(key=lambda death: death.worker in (None, CONTROLLER))
             for death in deaths:
                 self._journal.append_json(Kind.DEATH, asdict(death))
@@ -165,7 +169,7 @@ class Recorder:
         while time.monotonic() < deadline and not all(process.has_ended() for process in self._watched.values()):
             time.sleep(0.01)
 
-    def _bury(self, path: Path) -> Death | None:
+    def _bury(self, path: str) -> Death | None:
         process = self._watched.pop(path)
         self._gone.add(path)
         self._write_samples(process, process.thinner.rest())
@@ -177,6 +181,8 @@ class Recorder:
         process.close()
         if ended:
             return None
+        from ..model import Death, MemoryBounds
+
         return Death(
             worker=process.worker,
             pid=process.pid,
@@ -186,8 +192,8 @@ class Recorder:
             activity_since=state.since if state else noticed,
             test_since=state.test_since if state else noticed,
             status=status,
-            bounds=memory_bounds(),
-            bounds_before=self._bounds_before,
+            bounds=MemoryBounds(**read_bounds()),
+            bounds_before=MemoryBounds(**self._bounds_before),
             guard=self._settings.last_resort if process.killed else None,
         )
 
@@ -244,7 +250,7 @@ class Recorder:
             from .memlog import write_memlog
 
             try:
-                answer["entries"] = write_memlog(self._journal_path, Path(self._settings.memlog))
+                answer["entries"] = write_memlog(self._journal_path, self._settings.memlog)
             except OSError as error:
                 answer["memlog_failure"] = error.strerror or str(error)
         self._report(answer)
@@ -254,32 +260,42 @@ class Recorder:
         if self._message:
             return int(json.loads(self._message.split(b"\n", 1)[0])["status"])
         for path in self._gone:
-            with contextlib.suppress(OSError, UnreadableFile):
+            try:
                 crumb = CrumbReader(path)
-                if crumb.header.pid == self._settings.owner and crumb.ended:
-                    return crumb.status
+            except (OSError, UnreadableFile):
+                continue
+            if crumb.header.pid == self._settings.owner and crumb.ended:
+                return crumb.status
         return None
 
     def _tell(self, count: int) -> None:
         """Print the autopsy of the newest deaths on the terminal that pytest had when it started."""
+        from pathlib import Path
+
         from .reader import read_journal
 
-        timeline = read_journal(self._journal_path)
+        timeline = read_journal(Path(self._journal_path))
         first = len(timeline.deaths) - count
-        text = self._load_autopsy()(timeline, range(first, len(timeline.deaths)), str(self._session))
+        text = self._load_autopsy()(timeline, range(first, len(timeline.deaths)), self._session)
         data = text.encode(errors="replace")
-        with contextlib.suppress(OSError):
+        try:
             while data:
                 data = data[os.write(1, data) :]
+        except OSError:  # nobody has that terminal any more
+            return
 
     def _load_autopsy(self) -> Callable[[Timeline, range, str], str]:
+        from importlib import import_module
+
         module, _, function = self._settings.autopsy.partition(":")
         loaded: Callable[[Timeline, range, str], str] = getattr(import_module(module), function)
         return loaded
 
     def _report(self, value: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):
+        try:
             os.write(self._settings.report, json.dumps(value).encode() + b"\n")
+        except OSError:  # the session is gone
+            return
 
     def confess(self, error: BaseException) -> None:
         """Leave word of a mistake of ours: the tests go on, and the summary tells of it."""
@@ -302,10 +318,11 @@ def _own_usage() -> dict[str, float]:
 
     usage = resource.getrusage(resource.RUSAGE_SELF)
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    with contextlib.suppress(OSError):  # ru_maxrss is also that of the process which started us, before exec
-        for line in Path("/proc/self/status").read_bytes().splitlines():
-            if line.startswith(b"VmHWM:"):
-                peak = int(line.split()[1]) * 1024
+    try:  # ru_maxrss is also that of the process which started us, before exec
+        with open("/proc/self/status", "rb") as file:
+            peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith(b"VmHWM:"))
+    except (OSError, StopIteration):
+        pass
     return {"cpu_seconds": usage.ru_utime + usage.ru_stime, "resident_peak": peak}
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class RecorderSettings(NamedTuple):
+class RecorderSettings:
     """What the recorder is to do; travels as JSON in its command line.
 
     Attributes:
@@ -19,11 +17,29 @@ class RecorderSettings(NamedTuple):
         report: Descriptor to which the recorder reports, one JSON object a line.
     """
 
-    session: str
-    owner: int
-    interval: float
-    memlog: str | None
-    threshold: int | None
-    last_resort: int | None
-    autopsy: str
-    report: int
+    __slots__ = ("autopsy", "interval", "last_resort", "memlog", "owner", "report", "session", "threshold")
+
+    def __init__(
+        self,
+        *,
+        session: str,
+        owner: int,
+        interval: float,
+        memlog: str | None,
+        threshold: int | None,
+        last_resort: int | None,
+        autopsy: str,
+        report: int = -1,
+    ) -> None:
+        self.session = session
+        self.owner = owner
+        self.interval = interval
+        self.memlog = memlog
+        self.threshold = threshold
+        self.last_resort = last_resort
+        self.autopsy = autopsy
+        self.report = report
+
+    def arguments(self, report: int) -> dict[str, object]:
+        """The arguments of this class by name, with another ``report``; JSON types."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"report": report}

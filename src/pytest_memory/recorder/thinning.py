@@ -8,26 +8,27 @@ with its own time: no peak is ever lost or lowered.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 COMPLETE = 20_000
 FIRST_BAND = 256 * 1024
 LONGEST_PAUSE = 1.0
 
 
-class Sample(NamedTuple):
-    """One reading of one process: seconds (monotonic), name of its test, activity, bytes."""
+class Sample:
+    """One reading of one process: seconds (monotonic), name of its test, activity, bytes.
 
-    time: float
-    name: int
-    activity: int
-    resident: int
-    children: int
+    Attributes:
+        total: Bytes of the process and its descendants.
+    """
 
-    @property
-    def total(self) -> int:
-        """Bytes of the process and its descendants."""
-        return self.resident + self.children
+    __slots__ = ("activity", "children", "name", "resident", "time", "total")
+
+    def __init__(self, time: float, name: int, activity: int, resident: int, children: int) -> None:
+        self.time = time
+        self.name = name
+        self.activity = activity
+        self.resident = resident
+        self.children = children
+        self.total = resident + children
 
 
 class Thinner:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Collection
 
-from ..instruments.children import ProcessTable, descendants_resident
+from ..instruments.children import descendants_resident
 from ..instruments.pidfd import open_pidfd, send_signal
 from ..model.activity import ACTIVITIES
-from .channel import Crumb, CrumbReader
 from .curve import Curve
 from .guarding import Guard, guard_signal
-from .settings import RecorderSettings
 from .thinning import Sample, Thinner
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from ..instruments.children import ProcessTable
+    from .channel import Crumb, CrumbReader
+    from .settings import RecorderSettings
 
 _CHILDREN_EVERY = 0.05
 """Seconds between two looks at the descendants, which cost ten times the look at the process itself."""
@@ -96,8 +103,6 @@ class WatchedProcess:
 
     def close(self) -> None:
         """Let go of it."""
-        import os
-
         self._table.forget(self.pid)
         self.crumb.close()
         if self.pidfd is not None:
