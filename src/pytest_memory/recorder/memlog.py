@@ -42,9 +42,9 @@ def write_memlog(journal: str | os.PathLike[str], target: str | os.PathLike[str]
             content = file.read()
         with open(temporary, "w", encoding="ascii") as file:
             file.write("[")
-            for entry in memlog_entries(content):
+            for line in _lines(content):
                 file.write(",\n" if count else "\n")
-                file.write(json.dumps(entry))
+                file.write(line)
                 count += 1
             file.write("\n]\n")
         os.replace(temporary, target)
@@ -53,6 +53,17 @@ def write_memlog(journal: str | os.PathLike[str], target: str | os.PathLike[str]
             os.unlink(temporary)
         raise
     return count
+
+
+def _lines(content: bytes) -> Iterator[str]:
+    """The entries as JSON. The session waits for it: a text is encoded once, not once a sample."""
+    encoded: dict[str, str] = {}
+    for entry in memlog_entries(content):
+        for text in (entry["name"], entry.get("worker", "")):
+            if text not in encoded:
+                encoded[text] = json.dumps(text)
+        worker = f', "worker": {encoded[entry["worker"]]}' if "worker" in entry else ""
+        yield f'{{"rss": {entry["rss"]}, "time": {entry["time"]!r}, "name": {encoded[entry["name"]]}{worker}}}'
 
 
 def memlog_entries(content: bytes) -> Iterator[dict[str, Any]]:

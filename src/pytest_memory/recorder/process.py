@@ -54,6 +54,7 @@ class Recorder:
         self._table = process_table()
         self._watched: dict[str, WatchedProcess] = {}
         self._gone: set[str] = set()
+        self._leave_out = {os.getpid()}
         self._joined = 0
         self._names = 0
         self._seen_folder: int | None = None
@@ -136,6 +137,7 @@ class Recorder:
         process = WatchedProcess(self._joined, crumb, self._table, self._settings)
         self._joined += 1
         self._watched[path] = process
+        self._leave_out.add(process.pid)
         self._curves.append(process.curve)
         if process.pidfd is not None:
             self._poll.register(process.pidfd, select.POLLIN)
@@ -172,6 +174,7 @@ class Recorder:
     def _bury(self, path: str) -> Death | None:
         process = self._watched.pop(path)
         self._gone.add(path)
+        self._leave_out.discard(process.pid)
         self._write_samples(process, process.thinner.rest())
         noticed = time.monotonic()
         state, ended = process.crumb.read(), process.crumb.ended
@@ -200,11 +203,10 @@ class Recorder:
     # --- samples ---------------------------------------------------------------------------------------------------
 
     def _tick(self, keep: bool = True) -> None:
-        leave_out = {os.getpid(), *(process.pid for process in self._watched.values())}
         now = time.monotonic()
         self._look_for_ended = False
         for process in self._watched.values():
-            sample = process.sample(now, leave_out)
+            sample = process.sample(now, self._leave_out)
             if sample is None or process.pidfd is None:  # no pidfd will tell that it has ended
                 self._look_for_ended = True
             if sample is None:
