@@ -9,6 +9,10 @@ pytest-memray from PyPI. Each round runs every variant once, in a new order; a r
 ``plain`` run of its own round, so that a machine that slows down for a while slows both. ``spread`` is the middle half
 of the ratios; ``best`` compares the fastest runs, since what else the machine does only ever adds to one. Times are
 CPU seconds (user and system, children included) unless ``--wall`` is given.
+
+With ``--instructions`` and valgrind installed, callgrind counts the instructions of each variant once, with the same
+hash seed: a figure that no other load of the machine disturbs. It takes some fifty times as long as the suite, leaves
+out what the kernel does, and cannot run memray.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +79,15 @@ def main() -> None:
     variants = {name: VARIANTS[name] for name in dict.fromkeys(["plain", *(options.variant or VARIANTS)])}
     packages = {package for suite in suites.values() for package in suite.packages}
     ours, peer = environments(options.environments, packages, with_peer=any(v.peer for v in variants.values()))
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, {options.rounds} rounds", flush=True)
+    rounds = 1 if options.instructions else options.rounds
+    print(
+        f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, {rounds} round{'s' if rounds > 1 else ''}", flush=True
+    )
     for name, suite in suites.items():
-        measure_suite(name, suite, variants, options, {False: ours, True: peer})
+        if options.instructions:
+            count_suite(name, suite, {key: v for key, v in variants.items() if "memray" not in key}, ours)
+        else:
+            measure_suite(name, suite, variants, options, {False: ours, True: peer})
 
 
 def parsed_options() -> argparse.Namespace:
@@ -85,6 +96,7 @@ def parsed_options() -> argparse.Namespace:
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="default: all of them")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--wall", action="store_true", help="wall time in place of CPU time")
+    parser.add_argument("--instructions", action="store_true", help="count them with callgrind; takes minutes each")
     parser.add_argument("--environments", type=Path, default=ROOT / ".venv-bench", help="made if missing")
     return parser.parse_args()
 
@@ -137,14 +149,46 @@ def measure_suite(
 def run_suite(python: Path, arguments: Iterable[str], folder: str, wall: bool) -> tuple[float, int]:
     """Run pytest once; give the seconds it took and the number of tests that passed."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    tests, _ = pytest_run([python], arguments, folder)
     after, ended = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return (ended - began if wall else used), tests
+
+
+def pytest_run(python: list[str | Path], arguments: Iterable[str], folder: str) -> tuple[int, str]:
+    """Run pytest once; give the number of tests that passed, and what stands on its standard error."""
+    command = [*map(str, python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONHASHSEED"] = "0"
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     passed = re.search(r"(\d+) passed", done.stdout)
     if passed is None:
         sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return (ended - began if wall else used), int(passed[1])
+    return int(passed[1]), done.stderr
+
+
+def count_suite(name: str, suite: Suite, variants: dict[str, Variant], python: Path) -> None:
+    """Count the instructions of one suite and print its table. Two variants at a time, as they disturb no count."""
+    callgrind: list[str | Path] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", python]
+
+    def count(variant: Variant) -> tuple[int, int]:
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = (*variant.arguments, *suite.arguments)
+            pytest_run([python], arguments, folder)  # writes the bytecode
+            tests, told = pytest_run(callgrind, arguments, folder)
+        counted = re.search(r"Collected : (\d+)", told)
+        assert counted is not None, told
+        return tests, int(counted[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        counts = dict(zip(variants, pool.map(count, variants.values()), strict=True))
+    tests, plain = counts["plain"]
+    print(f"\n{name}: {tests} tests, instructions")
+    print(f"{'variant':14} {'millions':>9} {'ratio':>7} {'thousands a test':>17}")
+    for variant, (_, counted) in counts.items():
+        extra = (counted - plain) / tests / 1e3
+        print(f"{variant:14} {counted / 1e6:9.0f} {counted / plain:7.3f} {extra:17.0f}")
+    sys.stdout.flush()
 
 
 def rows(seconds: dict[str, list[float]], tests: int) -> Iterable[str]:
