@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from pytest_memory.engines.native.core import Core, SiteNumbers
 from pytest_memory.model import AllocationSite, StackFrame
@@ -23,6 +24,7 @@ _NAMELESS = frozenset(("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<ge
 _QUALIFIED = sys.version_info >= (3, 11)  # code objects know their qualified name
 
 
+@lru_cache(maxsize=4096)
 def function_name(qualified: str) -> str:
     """The function that a reader would name for a code object: inside a comprehension or lambda, the enclosing one.
 
@@ -33,6 +35,10 @@ def function_name(qualified: str) -> str:
     while len(parts) > 1 and parts[-1].startswith("<"):
         parts.pop()
     return "<module>" if _QUALIFIED and parts[-1] in _NAMELESS else parts[-1]
+
+
+# pytest's own thirty frames are in every stack of every test.
+_stack_frame = lru_cache(maxsize=4096)(StackFrame)
 
 
 def enclosing(frames: tuple[StackFrame, ...]) -> tuple[StackFrame, ...]:
@@ -117,7 +123,7 @@ class SiteReader:
         frame = self._frames.get(place)
         if frame is None:
             filename, name = self._code(place >> 32)
-            frame = self._frames[place] = StackFrame(function_name(name), filename, place & 0xFFFFFFFF)
+            frame = self._frames[place] = _stack_frame(function_name(name), filename, place & 0xFFFFFFFF)
         return frame
 
     def _code(self, number: int) -> tuple[str, str]:
