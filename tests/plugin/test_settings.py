@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from pytest_memory.store.runs import read_run
+
 NEVER = "raise SystemExit('a test module was imported')"
 
 
@@ -132,6 +134,39 @@ class TestReports:
         assert len(run["tests"]) == 6
         assert {test["worker"] for test in run["tests"]} <= {"gw0", "gw1"}
         assert run["measuring_seconds"] > 0
+
+    @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+    def test_every_stack_in_stacks_detail(self, pytester, workers):
+        """Whoever asks for every call stack and for a file finds them all in it, of every test: they make the peak."""
+        pytester.makepyfile(
+            """
+            import pytest
+            @pytest.mark.parametrize("number", range(4))
+            def test_it(number):
+                kept = [bytes(10_000) + b"%d" % line for line in range(3)]
+            """
+        )
+        arguments = ("--memory-detail=stacks", "--memory-top=1", "--memory-report=run.json", *workers)
+        assert pytester.runpytest_subprocess(*arguments).ret == 0
+        records = read_run(pytester.path / "run.json").records
+        assert len(records) == 4
+        for record in records:
+            assert sum(site.bytes for site in record.sites) >= 0.99 * record.peak
+
+    def test_deep_stacks_in_stacks_detail(self, pytester):
+        """None of their frames is cut off either."""
+        pytester.makepyfile(
+            """
+            def down(depth):
+                return down(depth - 1) if depth else bytes(100_000)
+            def test_it():
+                kept = down(60)
+            """
+        )
+        arguments = ("--memory-detail=stacks", "--memory-top=1", "--memory-report=run.json")
+        assert pytester.runpytest_subprocess(*arguments).ret == 0
+        (record,) = read_run(pytester.path / "run.json").records
+        assert len(record.sites[0].frames) >= 61
 
     def test_collect_only_prints_and_writes_nothing(self, pytester):
         """There is nothing to tell of tests that did not run."""

@@ -61,7 +61,9 @@ class Settings:
 
     @property
     def showcase(self) -> int:
-        """For how many tests the reports may show call stacks; 0 is all."""
+        """For how many tests whole call stacks are kept; 0 is all."""
+        if self.detail == "stacks" and self.reports:  # the file is to hold what was asked for
+            return 0
         if not self.memray.report:
             return self.top
         return max(self.top, self.memray.most_allocations) if self.top and self.memray.most_allocations else 0
