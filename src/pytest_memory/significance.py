@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Literal, NamedTuple
 
 from pytest_memory.stats import Summary
@@ -123,7 +123,7 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     Annals of Mathematical Statistics 18 (1947), p. 50–60.
     """
     ordered = sorted(second)
-    doubled = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in first)  # 2 U
+    doubled = sum(map(bisect_left, repeat(ordered), first)) + sum(map(bisect_right, repeat(ordered), first))  # 2 U
     values = [*first, *second]
     untied = len(set(values)) == len(values)
     sizes = [1] * len(values) if untied else [size for _, size in sorted(Counter(values).items())]

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pytest_memory.report.comparison import NOISE_MARK, names_of
 from pytest_memory.report.scales import Scale, change_percent, change_text, scale_for
 from pytest_memory.report.table import Cell, Column, Header, Table, by_column, printable
-from pytest_memory.report.values import Field, GroupedView, Values, draw_groups
+from pytest_memory.report.values import Field, GroupedView, Values, groups_of
 from pytest_memory.store.lineup import Lineup
 
 
 def diff_tables(lineup: Lineup, view: GroupedView) -> list[Table]:
     """One table per group: the value under the first label, then the change of each later one."""
-    return draw_groups(lineup, view, _diff)
+    values = Values(lineup, view.fields, view.alpha)
+    return [_diff(title, keys, values) for title, keys in groups_of(values, view).items()]
 
 
 def _diff(title: str, keys: Sequence[str], values: Values) -> Table:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from pytest_memory.report.comparison import extremes, names_of, tone_of
 from pytest_memory.report.scales import Scale, scale_for
-from pytest_memory.report.table import Cell, Cells, Column, Header, Raw, Table, Tone, printable
-from pytest_memory.report.values import Field, GroupedView, Values, draw_groups
+from pytest_memory.report.table import Cell, Column, Header, Raw, Table, Tone, printable
+from pytest_memory.report.values import Field, Grid, GroupedView, Values, groups_of
 from pytest_memory.stats import geometric_mean
 from pytest_memory.store.lineup import Lineup
 
@@ -17,28 +17,35 @@ _FACTOR_BEYOND = " (>1000.0)"
 
 def grouped_tables(lineup: Lineup, view: GroupedView) -> list[Table]:
     """One table per group; none if nothing was measured."""
-    return draw_groups(lineup, view, _Drawer().table)
+    values = Values(lineup, view.fields, view.alpha)
+    groups = groups_of(values, view)
+    drawer = _Drawer(values)
+    grids = values.grids(groups.values())
+    return [drawer.table(title, keys, grid) for (title, keys), grid in zip(groups.items(), grids, strict=True)]
 
 
 class _Drawer:
     """Makes the tables; what thousands of them share is made once."""
 
-    def __init__(self) -> None:
-        self._headers: dict[tuple[Scale, ...], Header] = {}
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._labels = [f"({printable(label)})" for label in values.labels]
+        self._headers: dict[tuple[str, ...], Header] = {}
 
-    def table(self, title: str, keys: Sequence[str], values: Values) -> Table:
-        rows, grid = values.grid(keys)
+    def table(self, title: str, keys: Sequence[str], grid: Grid) -> Table:
+        values, rows = self._values, grid.rows
         body: list[_Numbers] = []
-        for field, numbers in zip(values.fields, grid, strict=True):
+        for field, numbers in zip(values.fields, grid.columns, strict=True):
             # The statistics of bytes that repeat exactly are one number.
             same = body and body[-1].numbers == numbers and body[-1].field.metric == field.metric
             body.append(body[-1] if same else _Numbers(numbers, field))
-        scales = tuple([column.scale for column in body])
-        header = self._headers.get(scales)
+        scales = [column.scale for column in body]
+        units = tuple([scale.unit for scale in scales])
+        header = self._headers.get(units)
         if header is None:
-            header = self._headers[scales] = Header(_columns(values.fields, scales))
-        names = _Names(rows, values.labels, {} if len(keys) == 1 else names_of(keys))
-        return Table(title, header, [names, names.runs(), *body], _geomeans(values, keys, scales))
+            header = self._headers[units] = Header(_columns(values.fields, scales))
+        names = _Names(rows, self._labels, {} if len(keys) == 1 else names_of(keys))
+        return Table(title, header, [names, _Runs(rows, values.labels), *body], _geomeans(values, keys, scales))
 
 
 def _columns(fields: Sequence[Field], scales: Sequence[Scale]) -> list[Column]:
@@ -61,10 +68,9 @@ class _Names:
         self._names = names
 
     def texts(self) -> list[str]:
-        labels = [f"({printable(label)})" for label in self._labels]
         if not self._names:
-            return [labels[label] for _, label in self._rows]
-        return [f"{self._names[key]} {labels[label]}" for key, label in self._rows]
+            return [self._labels[label] for _, label in self._rows]
+        return [f"{self._names[key]} {self._labels[label]}" for key, label in self._rows]
 
     def raws(self) -> list[str]:
         return [key for key, _ in self._rows]
@@ -72,9 +78,22 @@ class _Names:
     def tones(self) -> list[Tone]:
         return [""] * len(self._rows)
 
-    def runs(self) -> Cells:
-        """The label of each row, for machines."""
-        return Cells([Cell("", self._labels[label]) for _, label in self._rows])
+
+class _Runs:
+    """The label of each row, for machines."""
+
+    def __init__(self, rows: Sequence[tuple[str, int]], labels: Sequence[str]) -> None:
+        self._rows = rows
+        self._labels = labels
+
+    def texts(self) -> list[str]:
+        return [""] * len(self._rows)
+
+    def raws(self) -> list[str]:
+        return [self._labels[label] for _, label in self._rows]
+
+    def tones(self) -> list[Tone]:
+        return [""] * len(self._rows)
 
 
 class _Numbers:

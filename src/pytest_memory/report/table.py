@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 from typing import Literal, NamedTuple, Protocol
 
 Tone = Literal["", "good", "bad", "title", "quiet"]
@@ -107,16 +106,13 @@ class Cells:
 
     def texts(self) -> Sequence[str]:
         """What people read."""
-        """What people read."""
         return [cell.text for cell in self._cells]
 
     def raws(self) -> Sequence[Raw]:
         """What machines read."""
-        """What machines read."""
         return [cell.raw for cell in self._cells]
 
     def tones(self) -> Sequence[Tone]:
-        """The colours on terminals."""
         """The colours on terminals."""
         return [cell.tone for cell in self._cells]
 
@@ -154,13 +150,15 @@ def render_text(tables: Sequence[Table], *, width: int | None = None, colour: bo
         colour: Whether to paint with ANSI colours.
     """
     texts = [_texts(table) for table in tables]
-    narrow = all(_is_narrow("".join(map("".join, columns))) for columns in texts)
-    widths = _widths(list({id(table.header): table.header for table in tables}.values()), texts, narrow)
+    narrow = all(each.narrow for each in texts)
+    headers = {id(table.header): table.header for table in tables}.values()
+    needed = [*[header.widths for header in headers], *[each.widths for each in texts]]
+    widths = list(map(max, zip(*needed, strict=True)))
     if width is not None:
         widths[0] = min(widths[0], max(_NARROWEST_NAME, width - sum(widths[1:]) - tables[0].header.gap_width))
     painters: dict[int, _Painter] = {}
     drawn = []
-    for table, columns in zip(tables, texts, strict=True):
+    for table, (columns, *_) in zip(tables, texts, strict=True):
         painter = painters.get(id(table.header))
         if painter is None:
             painter = painters[id(table.header)] = _Painter(table.header, widths, colour)
@@ -170,28 +168,33 @@ def render_text(tables: Sequence[Table], *, width: int | None = None, colour: bo
     return "\n\n".join(drawn)
 
 
-def _texts(table: Table) -> list[Sequence[str]]:
-    """The body's cells and the totals' below them, by column."""
+class _Texts(NamedTuple):
+    """What people see of a table.
+
+    Attributes:
+        columns: The body's cells and the totals' below them, by column.
+        widths: What they need.
+        narrow: Whether each of their characters takes one column of a terminal.
+    """
+
+    columns: list[Sequence[str]]
+    widths: list[int]
+    narrow: bool
+
+
+def _texts(table: Table) -> _Texts:
     shown = table.header.shown
-    body = [table.body[position].texts() for position in shown]
-    if not table.totals:
-        return body
-    return [
-        [*cells, *[row[position].text for row in table.totals]] for cells, position in zip(body, shown, strict=True)
-    ]
+    columns = [table.body[position].texts() for position in shown]
+    if table.totals:
+        totals = [[row[position].text for row in table.totals] for position in shown]
+        columns = [[*cells, *below] for cells, below in zip(columns, totals, strict=True)]
+    narrow = _is_narrow("".join(map("".join, columns)))
+    measure = len if narrow else text_width
+    return _Texts(columns, [max(map(measure, column), default=0) for column in columns], narrow)
 
 
 def _tones(table: Table) -> list[Sequence[Tone]]:
     return [[*table.body[at].tones(), *[row[at].tone for row in table.totals]] for at in table.header.shown]
-
-
-def _widths(headers: Sequence[Header], texts: Sequence[Sequence[Sequence[str]]], narrow: bool) -> list[int]:
-    measure = len if narrow else text_width
-    widths = [max(each) for each in zip(*(header.widths for header in headers), strict=True)]
-    for position, width in enumerate(widths):
-        cells = chain.from_iterable([columns[position] for columns in texts])
-        widths[position] = max(width, max(map(measure, cells), default=0))
-    return widths
 
 
 def text_width(text: str) -> int:

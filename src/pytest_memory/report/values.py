@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 from pytest_memory.model.benchmark import short_id
 from pytest_memory.report.scales import change_percent
-from pytest_memory.report.table import Table, printable
+from pytest_memory.report.table import printable
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.lineup import Lineup
-from pytest_memory.store.measured import column_of
+from pytest_memory.store.measured import Columns
 
 _NODE_KEYS = ("func", "group", "module", "class")
 GROUP_KEYS = ("fullname", "name", *_NODE_KEYS, "param:NAME")
@@ -60,6 +62,18 @@ class GroupedView:
         return any(key not in ("fullname", "name") for key in self.group_by)
 
 
+class Grid(NamedTuple):
+    """The rows of one table.
+
+    Attributes:
+        rows: Benchmark and label of each.
+        columns: For each field the numbers of these rows.
+    """
+
+    rows: Sequence[tuple[str, int]]
+    columns: Sequence[Sequence[float | None]]
+
+
 class Values:
     """Numbers of a lineup, each computed once; fields that hold none are left out.
 
@@ -74,10 +88,10 @@ class Values:
         self.alpha = alpha
         self.labels = lineup.labels
         self._series = range(len(lineup.labels))
-        columns = [[_numbers(lineup, field, label) for label in self._series] for field in fields]
+        columns = _columns(lineup, fields)
         self.fields = tuple(field for field, column in zip(fields, columns, strict=True) if any(column))
         self.columns = [column for column in columns if any(column)]
-        self.keys = sorted({key for column in columns for numbers in column for key in numbers})
+        self.keys = sorted(set().union(*chain.from_iterable(columns)))
 
     def real(self, field: Field, key: str, label: int) -> bool:
         """Whether the first label and another one really differ in a benchmark; true for extras, which are exact."""
@@ -86,20 +100,38 @@ class Values:
         columns = self.lineup.metrics[field.metric]
         return columns[0][key].compare(columns[label][key], field.metric, self.alpha).real is True
 
-    def grid(self, keys: Sequence[str]) -> tuple[list[tuple[str, int]], list[list[float | None]]]:
-        """Benchmark and label of each row that has a number, and the numbers of these rows for each field."""
+    def grids(self, groups: Iterable[Sequence[str]]) -> Iterator[Grid]:
+        """The rows of each group that have a number."""
+        groups = list(groups)
+        keys = list(chain.from_iterable(groups))
         rows = [(key, label) for key in keys for label in self._series]
-        grid = [[numbers.get(key) for key in keys for numbers in column] for column in self.columns]
-        if not all(None in column for column in grid):
-            return rows, grid
-        kept = [row for row, numbers in enumerate(zip(*grid, strict=True)) if numbers.count(None) < len(numbers)]
-        return [rows[row] for row in kept], [[column[row] for row in kept] for column in grid]
+        columns = [_interleaved(column, keys) for column in self.columns]
+        end = 0
+        for group in groups:
+            begin, end = end, end + len(group) * len(self._series)
+            yield _without_empty(rows[begin:end], [column[begin:end] for column in columns])
 
 
-def _numbers(lineup: Lineup, field: Field, label: int) -> Mapping[str, float]:
-    if field.metric is None:
-        return lineup.extras[field.extra][label]
-    return column_of(lineup.metrics[field.metric][label], field.stat)
+def _columns(lineup: Lineup, fields: Sequence[Field]) -> list[Sequence[Mapping[str, float]]]:
+    metrics = {field.metric: [Columns(one) for one in lineup.metrics[field.metric]] for field in fields if field.metric}
+    return [
+        [columns.column(field.stat) for columns in metrics[field.metric]]
+        if field.metric
+        else lineup.extras[field.extra]
+        for field in fields
+    ]
+
+
+def _interleaved(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> list[float | None]:
+    """The numbers of each benchmark under one label after the other."""
+    return list(chain.from_iterable(zip(*[map(numbers.get, keys) for numbers in column], strict=True)))
+
+
+def _without_empty(rows: Sequence[tuple[str, int]], numbers: Sequence[Sequence[float | None]]) -> Grid:
+    if not all(None in column for column in numbers):
+        return Grid(rows, numbers)
+    kept = [row for row, found in enumerate(zip(*numbers, strict=True)) if found.count(None) < len(found)]
+    return Grid([rows[row] for row in kept], [[column[row] for row in kept] for column in numbers])
 
 
 def grouped_rows(lineup: Lineup, view: GroupedView) -> list[list[object]]:
@@ -111,19 +143,12 @@ def grouped_rows(lineup: Lineup, view: GroupedView) -> list[list[object]]:
     return [header, *body]
 
 
-def draw_groups(lineup: Lineup, view: GroupedView, draw: Callable[[str, Sequence[str], Values], Table]) -> list[Table]:
-    """Make one table per group; none if nothing was measured.
-
-    Args:
-        lineup: What was measured.
-        view: What is shown of it.
-        draw: Makes a table of a title, the benchmarks of a group in their order, and the numbers.
-    """
-    values = Values(lineup, view.fields, view.alpha)
+def groups_of(values: Values, view: GroupedView) -> dict[str, list[str]]:
+    """Titles of the tables and the benchmarks of each in their order; none if nothing was measured."""
     if not values.fields:
-        return []
-    groups = _groups(lineup, values.keys, view.group_by)
-    return [draw(title, _sorted(values, keys, view.sort), values) for title, keys in groups.items()]
+        return {}
+    groups = _groups(values.lineup, values.keys, view.group_by)
+    return {title: _sorted(values, keys, view.sort) for title, keys in groups.items()}
 
 
 def _groups(lineup: Lineup, keys: Sequence[str], group_by: Sequence[str]) -> dict[str, list[str]]:

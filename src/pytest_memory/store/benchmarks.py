@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -140,7 +141,7 @@ class Benchmark(NamedTuple):
             return ()
         if not isinstance(column, list):
             raise self._wrong(f"extra_info.{BLOB}.{key}", "a list of whole numbers", column)
-        if set(map(type, column)) == {int} and min(column) >= 0 and max(column) <= _LARGEST:
+        if _are_passes(column):
             return column
         for position, value in enumerate(column):
             if type(value) is not int or not 0 <= value <= _LARGEST:
@@ -174,6 +175,40 @@ def read_benchmarks(path: str | Path) -> BenchmarkRun:
     with _without_collections():
         entries = _entries(_parse(Path(path)), source)
         return BenchmarkRun(source, tuple(_benchmark(entry, source, index) for index, entry in enumerate(entries)))
+
+
+def times_of(benchmarks: Sequence[Benchmark], stats: Sequence[str]) -> list[dict[str, float]]:
+    """What :meth:`Benchmark.times` gives for each of many; columns that hold nothing odd are read as a whole.
+
+    Raises:
+        UnreadableFile: One is no finite number.
+    """
+    columns = []
+    for stat in stats:
+        numerals = [benchmark.stats.get(stat) for benchmark in benchmarks]
+        values = list(map(float, numerals)) if set(map(type, numerals)) <= {bytes} else [math.nan]  # type: ignore[arg-type]
+        if not math.isfinite(sum(values)):
+            return [benchmark.times(stats) for benchmark in benchmarks]
+        columns.append(values)
+    return [dict(zip(stats, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def passes_of(benchmarks: Sequence[Benchmark], metric: BenchmarkMetric) -> list[Sequence[int]]:
+    """What :meth:`Benchmark.passes` gives for each of many; peaks that hold nothing odd are read as a whole.
+
+    Raises:
+        UnreadableFile: See :meth:`Benchmark.passes`.
+    """
+    blobs = [benchmark.extra.get(BLOB) for benchmark in benchmarks]
+    if metric == "peak" and set(map(type, blobs)) == {dict}:
+        columns = [blob.get(SERIES_KEYS["peak"]) for blob in blobs]  # type: ignore[union-attr]
+        if set(map(type, columns)) == {list} and _are_passes(list(chain.from_iterable(columns))):
+            return columns
+    return [benchmark.passes(metric) for benchmark in benchmarks]
+
+
+def _are_passes(values: Sequence[object]) -> bool:
+    return set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _LARGEST  # type: ignore[type-var, operator]
 
 
 def _parse(path: Path) -> object:

@@ -76,10 +76,7 @@ def line_up(runs: Sequence[LabelledRun], selection: Selection) -> Lineup:
     pooled = len({run.label for run in runs}) < len(runs)
     for run in runs:
         builder.open(run.label)
-        benchmarks = read_benchmarks(run.path).benchmarks
-        repeated = pooled or len({benchmark.id for benchmark in benchmarks}) < len(benchmarks)
-        for benchmark in benchmarks:
-            builder.add(benchmark, run.label, benchmark.id, EVERYTHING if repeated else selection.wanted)
+        builder.add_run(run, pooled)
     return builder.build()
 
 
@@ -94,12 +91,16 @@ def line_up_split(path: Path, selection: Selection, split: Splitter) -> Lineup:
     Raises:
         UnreadableFile: The file is not a run, or a measurement in it cannot be used.
     """
-    builder = _Builder(selection)
+    places: dict[str, list[tuple[str, Benchmark]]] = {}
     for benchmark in read_benchmarks(path).benchmarks:
         place = split(benchmark)
         if place is not None:
-            builder.open(place[0])
-            builder.add(benchmark, *place, EVERYTHING)
+            label, key = place
+            places.setdefault(label, []).append((key, benchmark))
+    builder = _Builder(selection)
+    for label, keyed in places.items():
+        builder.open(label)
+        builder.add(label, keyed, EVERYTHING)
     return builder.build()
 
 
@@ -107,6 +108,7 @@ class _Builder:
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self.dims: dict[str, Mapping[str, Dim]] = {}
+        self._ids: dict[str, str] = {}
         self._present: dict[str, set[str]] = {}
         self._measured: dict[str, dict[Metric, dict[str, Measured]]] = {}
         self._pooled: dict[tuple[str, Metric, str], list[Measured]] = {}
@@ -118,22 +120,38 @@ class _Builder:
             self._present[label] = set()
             self._measured[label] = {metric: {} for metric in self.selection.metrics}
 
-    def add(self, benchmark: Benchmark, label: str, key: str, wanted: Wanted) -> None:
+    def add_run(self, run: LabelledRun, pooled: bool) -> None:
+        """Take what is selected of a file, which is let go before the next one is parsed."""
+        benchmarks = read_benchmarks(run.path).benchmarks
+        # One text for an id in all runs: it is found faster than another that is equal.
+        keyed = [(self._ids.setdefault(benchmark.id, benchmark.id), benchmark) for benchmark in benchmarks]
+        repeated = pooled or len(dict(keyed)) < len(keyed)
+        self.add(run.label, keyed, EVERYTHING if repeated else self.selection.wanted)
+
+    def add(self, label: str, keyed: Sequence[tuple[str, Benchmark]], wanted: Wanted) -> None:
+        """Take what is selected of benchmarks, each under the key that stands before it."""
         selection = self.selection
         if selection.where or selection.dims or selection.extras:
-            dims = benchmark.dims
-            if not matches(dims, selection.where):
-                return
-            self._add_dims(dims, label, key)
-        self._present[label].add(key)
+            keyed = self._matching(label, keyed)
+        keys, benchmarks = [key for key, _ in keyed], [benchmark for _, benchmark in keyed]
+        self._present[label].update(keys)
         for metric, column in self._measured[label].items():
-            measured = measure(benchmark, metric, wanted)
-            if measured is None:
-                continue
-            if key in column:
-                self._pooled.setdefault((label, metric, key), [column[key]]).append(measured)
-            else:
-                column[key] = measured
+            for key, measured in zip(keys, measure(benchmarks, metric, wanted), strict=True):
+                if measured is None:
+                    continue
+                if key in column:
+                    self._pooled.setdefault((label, metric, key), [column[key]]).append(measured)
+                else:
+                    column[key] = measured
+
+    def _matching(self, label: str, keyed: Sequence[tuple[str, Benchmark]]) -> list[tuple[str, Benchmark]]:
+        matching = []
+        for key, benchmark in keyed:
+            dims = benchmark.dims
+            if matches(dims, self.selection.where):
+                self._add_dims(dims, label, key)
+                matching.append((key, benchmark))
+        return matching
 
     def _add_dims(self, dims: Mapping[str, Dim], label: str, key: str) -> None:
         if self.selection.dims:

@@ -17,7 +17,7 @@ from pytest_memory.model.benchmark import SERIES_KEYS, BenchmarkMetric
 from pytest_memory.significance import LARGE_EFFECT, Evidence, weigh, weigh_summaries
 from pytest_memory.stats import Interval, Summary, median_interval, summarise, summary_interval
 from pytest_memory.store.benchmark_json import Metric
-from pytest_memory.store.benchmarks import Benchmark
+from pytest_memory.store.benchmarks import Benchmark, passes_of, times_of
 
 _MEMORY: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS}
 _NOTHING: Mapping[str, float] = {}
@@ -109,15 +109,20 @@ class Measured(NamedTuple):
         return weigh_summaries(mine, other, alpha=alpha)
 
 
-def measure(benchmark: Benchmark, metric: Metric, wanted: Wanted = EVERYTHING) -> Measured | None:
-    """Take what is wanted of one metric out of a benchmark, or ``None`` if it was not measured.
+def measure(benchmarks: Sequence[Benchmark], metric: Metric, wanted: Wanted = EVERYTHING) -> list[Measured | None]:
+    """Take what is wanted of one metric out of benchmarks; ``None`` for each for which it was not measured.
 
     Raises:
         UnreadableFile: What the file holds in its place is not a measurement.
     """
     if metric == "time":
-        return _measure_time(benchmark, wanted)
-    passes = benchmark.passes(_MEMORY[metric])
+        times = times_of(benchmarks, wanted.times)
+        return [_measure_time(one, stats, wanted) for one, stats in zip(benchmarks, times, strict=True)]
+    columns = passes_of(benchmarks, _MEMORY[metric])
+    return [_measure_memory(one, passes, metric) for one, passes in zip(benchmarks, columns, strict=True)]
+
+
+def _measure_memory(benchmark: Benchmark, passes: Sequence[int], metric: Metric) -> Measured | None:
     if not passes:
         return None
     if metric in ("peak", "rss"):
@@ -129,14 +134,37 @@ def measure(benchmark: Benchmark, metric: Metric, wanted: Wanted = EVERYTHING) -
     return Measured(headline, peak, passes, _NOTHING, len(passes))
 
 
-def column_of(measured: Mapping[str, Measured], stat: str | None) -> dict[str, float]:
-    """One statistic of many benchmarks, as :meth:`Measured.value` gives it; those that lack it are left out."""
-    if stat is None:
-        return {key: one.headline for key, one in measured.items()}
-    try:
-        return {key: one.stats[stat] for key, one in measured.items()}
-    except KeyError:  # a file without it, or memory, of which no statistic is stored
-        return {key: value for key, one in measured.items() if (value := one.value(stat)) is not None}
+class Columns:
+    """Statistics of many benchmarks, as :meth:`Measured.value` gives them; those that lack one are left out.
+
+    Args:
+        measured: One metric under one label, by benchmark.
+    """
+
+    def __init__(self, measured: Mapping[str, Measured]) -> None:
+        self._measured = measured
+        self._steady: dict[str, float] = {}  # those whose values are all the same, as nearly all bytes are
+        self._other: dict[str, Measured] = {}
+        self._stored: dict[str, Mapping[str, float]] = {}
+        for key, one in measured.items():
+            values = one.values
+            if values and not one.stats and values.count(values[0]) == len(values):
+                self._steady[key] = values[0]
+            else:
+                self._other[key] = one
+                self._stored[key] = one.stats
+
+    def column(self, stat: str | None) -> dict[str, float]:
+        """One statistic by benchmark, or the headline for ``None``."""
+        if stat is None:
+            return {key: one.headline for key, one in self._measured.items()}
+        try:
+            other = {key: stats[stat] for key, stats in self._stored.items()}
+        except KeyError:  # a file without it, or memory, of which no statistic is stored
+            other = {key: value for key, one in self._other.items() if (value := one.value(stat)) is not None}
+        if stat == "iqr":
+            return other
+        return other | (dict.fromkeys(self._steady, 0.0) if stat == "stddev" else self._steady)
 
 
 def pool(parts: Sequence[Measured]) -> Measured:
@@ -152,8 +180,7 @@ def pool(parts: Sequence[Measured]) -> Measured:
     return Measured(first.headline, first.peak, (), _pooled_stats(parts), rounds, per_run)
 
 
-def _measure_time(benchmark: Benchmark, wanted: Wanted) -> Measured | None:
-    stats = benchmark.times(wanted.times)
+def _measure_time(benchmark: Benchmark, stats: Mapping[str, float], wanted: Wanted) -> Measured | None:
     headline = stats.get("min")
     if headline is None:
         return None
