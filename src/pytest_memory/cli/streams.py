@@ -48,7 +48,8 @@ def emit(text: str) -> None:
         UnwritableFile: Nothing can be written to it, as on a full disk.
     """
     try:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(text)
+        sys.stdout.write("\n")  # by itself, for the text may have megabytes to copy
         sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()
