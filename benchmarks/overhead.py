@@ -68,6 +68,7 @@ VARIANTS = {
     "tracemalloc": Variant(("--memory", "--memory-engine=tracemalloc")),
     "memray": Variant(("--memory", "--memory-engine=memray")),
     "--memray": Variant(("--memray",)),
+    "--memlog": Variant(("--memlog",)),
     "pytest-memray": Variant(("--memray",), peer=True),
 }
 DEFAULT_SUITES = ("networkx", "numpy")
