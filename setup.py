@@ -1,6 +1,7 @@
-"""The only thing that pyproject.toml cannot say: the C engine is optional.
+"""The only thing that pyproject.toml cannot say: the C extensions are optional.
 
-An install on a machine without a compiler succeeds without it, and ``--memory-engine=auto`` says why it fell back.
+An install on a machine without a compiler succeeds without them: ``--memory-engine=auto`` says why it fell back, and
+resident memory is read in Python.
 """
 
 import sys
@@ -8,24 +9,34 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-NATIVE = Path("src/pytest_memory/engines/native")
+PACKAGE = Path("src/pytest_memory")
 
 
-def native_extension():
-    """The C engine's sources, or nothing where its platform is not supported."""
-    sources = sorted(str(path) for path in NATIVE.glob("*.c"))
-    if not sources or not sys.platform.startswith("linux"):
+def extension(name, folder, pattern, **options):
+    """One extension, or none where its sources are not there."""
+    sources = sorted(str(path) for path in (PACKAGE / folder).glob(pattern))
+    if not sources:
         return []
     return [
         Extension(
-            "pytest_memory.engines.native._native",
+            f"pytest_memory.{folder.replace('/', '.')}.{name}",
             sources=sources,
-            depends=sorted(str(path) for path in NATIVE.glob("*.h")),
             extra_compile_args=["-std=c11", "-O2", "-fvisibility=hidden"],
-            libraries=["m"],
             optional=True,
+            **options,
         )
     ]
 
 
-setup(ext_modules=native_extension())
+def extensions():
+    """The heap engine and the reader of resident memory, where their platform is supported."""
+    if not sys.platform.startswith("linux"):
+        return []
+    headers = sorted(str(path) for path in (PACKAGE / "engines/native").glob("*.h"))
+    return [
+        *extension("_native", "engines/native", "*.c", depends=headers, libraries=["m"]),
+        *extension("_kernel", "instruments", "_kernel.c"),
+    ]
+
+
+setup(ext_modules=extensions())

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from pytest_memory.instruments import resident as resident_module
 from pytest_memory.instruments.resident import KernelResident, SampledResident, resident_reader
 from pytest_memory.model import ResidentUsage
 
@@ -36,31 +37,36 @@ class ProcFolder:
         (self.folder / "statm").write_text(f"9999 {resident * 1024 // mmap.PAGESIZE} 1 2 0 3 0\n")
 
 
-@pytest.fixture
-def proc(tmp_path):
+@pytest.fixture(params=["compiled", "python"])
+def proc(tmp_path, request, monkeypatch):
+    if request.param == "python":
+        monkeypatch.setitem(sys.modules, "pytest_memory.instruments._kernel", None)
+    else:
+        pytest.importorskip("pytest_memory.instruments._kernel")
     return ProcFolder(tmp_path)
 
 
+@linux
 class TestKernel:
     """The windows' arithmetic, on counters that the test sets."""
 
     def test_start_end_and_peak(self, proc):
         """A window starts and ends with what is resident, and peaks where the mark stood."""
         proc.set(100, 900)
-        reader = KernelResident(proc.folder)
+        reader = KernelResident(str(proc.folder))
         window = reader.open()
         proc.set(150, 400)
         assert window.close() == ResidentUsage(start=100 * 1024, end=150 * 1024, peak=400 * 1024)
 
     def test_opening_resets_the_mark(self, proc):
         """5 in clear_refs is what resets the mark; see proc(5)."""
-        reader = KernelResident(proc.folder)
+        reader = KernelResident(str(proc.folder))
         reader.open()
         assert (proc.folder / "clear_refs").read_text() == "5"
 
     def test_what_was_reached_before_the_inner_window_goes_to_the_outer(self, proc):
         """The inner window resets the mark: what it had reached by then is remembered for the outer one."""
-        reader = KernelResident(proc.folder)
+        reader = KernelResident(str(proc.folder))
         proc.set(100, 100)
         outer = reader.open()
         proc.set(110, 700)
@@ -72,7 +78,7 @@ class TestKernel:
 
     def test_what_the_inner_window_reached_goes_to_the_outer(self, proc):
         """The outer window spans the inner one."""
-        reader = KernelResident(proc.folder)
+        reader = KernelResident(str(proc.folder))
         proc.set(100, 100)
         outer = reader.open()
         inner = reader.open()
@@ -84,7 +90,7 @@ class TestKernel:
 
     def test_a_window_left_open_inside_ends_with_its_parent(self, proc):
         """An exception may skip a close; the windows after it are right all the same."""
-        reader = KernelResident(proc.folder)
+        reader = KernelResident(str(proc.folder))
         outer = reader.open()
         reader.open()
         outer.close()
@@ -93,9 +99,22 @@ class TestKernel:
         proc.set(56, 70)
         assert window.close() == ResidentUsage(start=52 * 1024, end=56 * 1024, peak=70 * 1024)
 
+    def test_a_window_that_nobody_closes(self, proc):
+        """One that is dropped leaves the others as they are."""
+        reader = KernelResident(str(proc.folder))
+        proc.set(100, 100)
+        outer = reader.open()
+        dropped = reader.open()
+        innermost = reader.open()
+        del dropped
+        proc.set(120, 800)
+        assert innermost.close().peak == 800 * 1024
+        assert outer.close().peak == 800 * 1024
+        assert reader.open().close().start == 120 * 1024
+
     def test_closing_late_leaves_other_windows_open(self, proc):
         """A window that ended with its parent takes nothing from those opened since."""
-        reader = KernelResident(proc.folder)
+        reader = KernelResident(str(proc.folder))
         outer = reader.open()
         inner = reader.open()
         outer.close()
@@ -108,7 +127,7 @@ class TestKernel:
 
     def test_peak_is_never_below_start_or_end(self, proc):
         """The kernel may count the mark late; a peak below what was seen would be a lie."""
-        reader = KernelResident(proc.folder)
+        reader = KernelResident(str(proc.folder))
         proc.set(100, 90)
         window = reader.open()
         proc.set(80, 70)
@@ -116,6 +135,7 @@ class TestKernel:
 
 
 @linux
+@pytest.mark.usefixtures("proc")
 class TestThisProcess:
     """The real kernel, in this process."""
 
@@ -171,12 +191,6 @@ class TestThisProcess:
         os.waitpid(child, 0)
         assert 50 * MB - BATCH <= grown <= 50 * MB + 10 * BATCH
 
-    def test_descriptors_are_not_inherited(self):
-        """Programs that a test starts do not get our descriptors."""
-        reader = KernelResident()
-        assert not os.get_inheritable(reader._status)
-        assert not os.get_inheritable(reader._clear)
-
 
 class TestSampled:
     """Both ends of a window, everywhere."""
@@ -219,23 +233,10 @@ class TestReader:
         def missing(*_args, **_kwargs):
             raise FileNotFoundError(2, "No such file or directory", "/proc/self/clear_refs")
 
-        monkeypatch.setattr(KernelResident, "_connect", missing)
+        monkeypatch.setattr(resident_module, "KernelResident", missing)
         reader, reason = resident_reader("exact")
         assert reader.mode == "sampled"
         assert reason == (
             "the resident peak is a lower bound, read at both ends of a phase "
             "(No such file or directory: /proc/self/clear_refs)"
         )
-
-
-@linux
-def test_the_quick_reading_agrees_with_the_slow_one():
-    """Once getrusage is trusted it gives the mark that status gives, after a spike and after a reset."""
-    reader = KernelResident()
-    reader.open().close()
-    for size in (0, 40 * 1024**2):
-        reader.reset()
-        spike(size or mmap.PAGESIZE)
-        _, quick = reader.read()
-        _, slow = reader._read_status()
-        assert abs(quick - slow) < BATCH

@@ -9,22 +9,17 @@ starts anew with each window too; ``sampled`` leaves it alone.
 from __future__ import annotations
 
 import os
-import re
 import sys
-from functools import partial
-from pathlib import Path
-from typing import Literal, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..model import ResidentUsage
+from .procfs import PROC, ProcFiles
+
+if TYPE_CHECKING:
+    from .procfs import Kernel
 
 ResidentMode = Literal["exact", "sampled", "off"]
-
-_PROC = Path("/proc/self")
-_MARK_AND_RESIDENT = re.compile(rb"VmHWM:\s*(\d+) kB\nVmRSS:\s*(\d+) kB")
-_BATCH = 1024**2
-"""Two counters of the kernel that differ by less are taken for equal: it counts in batches."""
-
-_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 class ResidentWindow(Protocol):
@@ -40,7 +35,8 @@ class ResidentReader(Protocol):
 
     mode: ResidentMode
 
-    def open(self) -> ResidentWindow:
+    @property
+    def open(self) -> Callable[[], ResidentWindow]:
         """Open a window."""
         ...
 
@@ -49,100 +45,72 @@ class KernelResident:
     """Exact windows from Linux's own counters.
 
     Nested windows are right: an inner window resets the mark, and what the mark had reached goes to the outer one.
-    The descriptors are held open (0.7 µs instead of 20 µs a reset) and belong to the process that opened them, so a
-    forked child opens its own.
 
-    The mark is read with getrusage(2), a tenth of the time that ``status`` takes. Its ``ru_maxrss`` is the larger of
-    the mark and a constant, the peak of the program that exec'ed this one. So it is trusted from a value upwards at
-    which the two have agreed; what is below is looked up in ``status``.
+    Args:
+        folder: The counters, ``/proc/self``.
 
     Raises:
-        OSError: ``/proc`` is missing or may not be written.
+        OSError: They are missing or may not be written.
     """
 
     mode: ResidentMode = "exact"
 
-    def __init__(self, proc: Path = _PROC) -> None:
-        import resource
-
-        self._proc = proc
-        self._trusted = sys.maxsize
-        self._usage = partial(resource.getrusage, resource.RUSAGE_SELF)
-        self._windows: list[_KernelWindow] = []
-        self._connect()
-
-    def open(self) -> _KernelWindow:
-        """Open a window and reset the high-water mark."""
-        if self._pid != os.getpid():
-            self._connect()
-            self._windows.clear()
-        if self._windows:
-            start, mark = self.read()
-            for outer in self._windows:
-                outer.highest = max(outer.highest, mark)
+    def __init__(self, folder: str = PROC) -> None:
+        try:
+            from ._kernel import Kernel as Compiled
+        except ImportError:  # there was no compiler
+            self.open: Callable[[], ResidentWindow] = KernelWindows(ProcFiles(folder)).open
         else:
-            start = self.read_resident()
-        self.reset()
-        window = _KernelWindow(self, start)
+            self.open = Compiled(folder, ResidentUsage).open
+
+
+class KernelWindows:
+    """A stack of windows over the counters, in Python.
+
+    Args:
+        kernel: The counters.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._forks = kernel.forks
+        self._windows: list[_KernelWindow] = []
+
+    def open(self) -> ResidentWindow:
+        """Open a window and reset the high-water mark."""
+        if self._windows:
+            self._pass_on(self._kernel.read()[1])
+        window = _KernelWindow(self, self._kernel.begin())
         self._windows.append(window)
         return window
 
-    def read(self) -> tuple[int, int]:
-        """Resident bytes now, and the most since the last reset (the kernel counts in batches of about 300 KiB)."""
-        maximum = self._usage().ru_maxrss * 1024
-        if maximum >= self._trusted:
-            resident = self.read_resident()
-            return resident, max(resident, maximum)
-        resident, mark = self._read_status()
-        if maximum - mark < _BATCH:
-            self._trusted = maximum
-        return resident, mark
-
-    def _read_status(self) -> tuple[int, int]:
-        match = _MARK_AND_RESIDENT.search(os.pread(self._status, 4096, 0))
-        assert match is not None  # both lines are there for every process that has memory
-        mark, resident = int(match[1]) * 1024, int(match[2]) * 1024
-        return resident, max(resident, mark)
-
-    def read_resident(self) -> int:
-        """Resident bytes now, from ``statm``: a sixth of the time that ``status`` takes."""
-        return int(os.pread(self._statm, 128, 0).split(b" ", 2)[1]) * _PAGE
-
-    def reset(self) -> None:
-        """Let the high-water mark start again from what is resident now."""
-        os.pwrite(self._clear, b"5", 0)
-
     def finish(self, window: _KernelWindow) -> ResidentUsage:
         """Close a window and those left open inside it."""
-        if self._pid != os.getpid():  # closed in a child of the process that opened it
-            self._connect()
-            self._windows.clear()
-        end, mark = self.read()
+        end, mark = self._kernel.read()
         if window in self._windows:  # it may have ended already, with its parent
             del self._windows[self._windows.index(window) :]
+        self._pass_on(mark)
+        return ResidentUsage(window.start, end, max(mark, window.highest, window.start))
+
+    def _pass_on(self, mark: int) -> None:
+        """Let the open windows know how high the mark stood; in a fork they are its parent's, and it has none."""
+        if self._kernel.forks != self._forks:
+            self._forks = self._kernel.forks
+            self._windows.clear()
         for outer in self._windows:
             outer.highest = max(outer.highest, mark)
-        return ResidentUsage(start=window.start, end=end, peak=max(mark, window.highest, window.start))
-
-    def _connect(self) -> None:
-        self._pid = os.getpid()
-        self._status = os.open(self._proc / "status", os.O_RDONLY | os.O_CLOEXEC)
-        self._statm = os.open(self._proc / "statm", os.O_RDONLY | os.O_CLOEXEC)
-        self._clear = os.open(self._proc / "clear_refs", os.O_WRONLY | os.O_CLOEXEC)
-        self._trusted = sys.maxsize  # a fork takes the constant away, or leaves another
-        self.reset()
 
 
 class _KernelWindow:
-    __slots__ = ("_reader", "highest", "start")
+    __slots__ = ("_stack", "highest", "start")
 
-    def __init__(self, reader: KernelResident, start: int) -> None:
-        self._reader = reader
+    def __init__(self, stack: KernelWindows, start: int) -> None:
+        self._stack = stack
         self.start = start
         self.highest = 0
 
     def close(self) -> ResidentUsage:
-        return self._reader.finish(self)
+        return self._stack.finish(self)
 
 
 class SampledResident:
@@ -159,7 +127,7 @@ class SampledResident:
 
         self._process = psutil.Process()
 
-    def open(self) -> _SampledWindow:
+    def open(self) -> ResidentWindow:
         """Open a window."""
         return _SampledWindow(self, self.read(), _all_time_peak())
 

@@ -1,0 +1,379 @@
+/* Reads what Linux counts of this process's resident memory, and keeps windows over it.
+ *
+ * The same as ProcFiles in procfs.py and KernelWindows in resident.py, which say what it means and serve where this file
+ * was not compiled. Both ends of every phase of every test are read: in Python, what stands around the system calls took
+ * longer than those.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { STATM, STATUS, CLEAR, FILES };
+
+static const struct {
+    const char *name;
+    int flags;
+} files[FILES] = {{"statm", O_RDONLY}, {"status", O_RDONLY}, {"clear_refs", O_WRONLY}};
+
+/* Two counters of the kernel that differ by less are taken for equal: it counts in batches. */
+static const long long batch = 1024 * 1024;
+
+struct window;
+
+struct kernel {
+    PyObject_HEAD
+    struct window *innermost; /* borrowed: a window that goes takes itself out */
+    PyObject *usage;          /* what closing a window makes of (start, end, peak): a kind of tuple */
+    PyObject *folder;
+    int open[FILES];
+    pid_t pid;
+    long long page;
+    long long trusted; /* ru_maxrss shows the mark from this value upwards */
+    unsigned int forks;
+};
+
+static PyObject *fail(struct kernel *self, int file) {
+    int number = errno; /* building the path may change it */
+    PyObject *path = PyUnicode_FromFormat("%U/%s", self->folder, files[file].name);
+    errno = number;
+    PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
+    Py_XDECREF(path);
+    return NULL;
+}
+
+static void forget(struct kernel *self) {
+    for (int file = 0; file < FILES; file++) self->open[file] = -1;
+}
+
+static void disconnect(struct kernel *self) {
+    for (int file = 0; file < FILES; file++) {
+        if (self->open[file] >= 0) close(self->open[file]);
+        self->open[file] = -1;
+    }
+}
+
+static bool connect_here(struct kernel *self) {
+    const char *folder = PyUnicode_AsUTF8(self->folder);
+    if (!folder) return false;
+    for (int file = 0; file < FILES; file++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s", folder, files[file].name);
+        self->open[file] = open(path, files[file].flags | O_CLOEXEC);
+        if (self->open[file] < 0) {
+            fail(self, file);
+            disconnect(self);
+            return false;
+        }
+    }
+    self->pid = getpid();
+    self->trusted = LLONG_MAX; /* a fork takes the constant away, or leaves another */
+    if (pwrite(self->open[CLEAR], "5", 1, 0) == 1) return true;
+    fail(self, CLEAR);
+    disconnect(self);
+    return false;
+}
+
+/* Whether a call that failed is worth another try: a test closed every descriptor that it found, ours among them. Their
+   numbers may be somebody else's by now, so they are not closed. */
+static bool closed_by_others(struct kernel *self) {
+    if (errno != EBADF) return false;
+    forget(self);
+    if (connect_here(self)) return true;
+    PyErr_Clear(); /* what is told is that the descriptor was closed */
+    errno = EBADF;
+    return false;
+}
+
+static bool restart(struct kernel *self) {
+    while (pwrite(self->open[CLEAR], "5", 1, 0) != 1) {
+        if (closed_by_others(self)) continue;
+        fail(self, CLEAR);
+        return false;
+    }
+    return true;
+}
+
+/* What a file says, as text; false with an exception set. */
+static bool read_text(struct kernel *self, int file, char *text, size_t room) {
+    ssize_t length;
+    while ((length = pread(self->open[file], text, room - 1, 0)) < 0) {
+        if (closed_by_others(self)) continue;
+        fail(self, file);
+        return false;
+    }
+    text[length] = 0;
+    return true;
+}
+
+/* A window; while it is open it stands in its reader's stack. */
+struct window {
+    PyObject_HEAD
+    struct kernel *reader;
+    struct window *outer; /* borrowed, like `innermost` */
+    bool open;
+    long long start, highest;
+};
+
+static void end_windows(struct kernel *self, struct window *until) {
+    while (self->innermost != until) {
+        self->innermost->open = false;
+        self->innermost = self->innermost->outer;
+    }
+}
+
+/* The descriptors held by a fork are those of its parent, and so are the windows. */
+static bool at_home(struct kernel *self) {
+    if (self->pid == getpid() && self->open[STATM] >= 0) return true;
+    if (self->pid != getpid()) {
+        self->forks++;
+        end_windows(self, NULL);
+    }
+    disconnect(self);
+    return connect_here(self);
+}
+
+static long long resident_now(struct kernel *self) {
+    char text[128];
+    if (!read_text(self, STATM, text, sizeof text)) return -1;
+    const char *second = strchr(text, ' ');
+    return second ? strtoll(second, NULL, 10) * self->page : 0;
+}
+
+static long long maximum_now(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024LL : 0;
+}
+
+static long long field(const char *text, const char *name) {
+    const char *at = strstr(text, name);
+    return at ? strtoll(at + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+/* Resident bytes and the mark as status has them. */
+static bool read_status(struct kernel *self, long long *resident, long long *mark) {
+    char text[4096];
+    if (!read_text(self, STATUS, text, sizeof text)) return false;
+    *resident = field(text, "VmRSS:");
+    *mark = field(text, "VmHWM:");
+    return true;
+}
+
+static PyObject *kernel_begin(PyObject *object, PyObject *unused) {
+    (void)unused;
+    struct kernel *self = (struct kernel *)object;
+    if (!at_home(self)) return NULL;
+    long long resident = resident_now(self);
+    return resident < 0 || !restart(self) ? NULL : PyLong_FromLongLong(resident);
+}
+
+/* Resident bytes now and the mark, which is never below them. */
+static bool read_both(struct kernel *self, long long *resident, long long *mark) {
+    if (!at_home(self)) return false;
+    long long maximum = maximum_now();
+    if (maximum >= self->trusted) {
+        *resident = resident_now(self);
+        if (*resident < 0) return false;
+        *mark = maximum;
+    } else {
+        if (!read_status(self, resident, mark)) return false;
+        if (maximum - *mark < batch) self->trusted = maximum;
+    }
+    if (*mark < *resident) *mark = *resident;
+    return true;
+}
+
+static PyObject *kernel_read(PyObject *object, PyObject *unused) {
+    (void)unused;
+    long long resident, mark;
+    return read_both((struct kernel *)object, &resident, &mark) ? Py_BuildValue("(LL)", resident, mark) : NULL;
+}
+
+static PyObject *kernel_quick(PyObject *object, PyObject *unused) {
+    (void)unused;
+    struct kernel *self = (struct kernel *)object;
+    if (!at_home(self)) return NULL;
+    long long resident = resident_now(self), mark = maximum_now();
+    if (resident < 0) return NULL;
+    if (mark > resident && !restart(self)) return NULL; /* else the mark is at this level already */
+    return Py_BuildValue("(LL)", resident, mark);
+}
+
+static PyTypeObject *window_type;
+
+/* How high the mark stood goes to every window that it belongs to: an inner one lets it start anew. */
+static void pass_on(struct kernel *self, long long mark) {
+    for (struct window *window = self->innermost; window; window = window->outer)
+        if (window->highest < mark) window->highest = mark;
+}
+
+static PyObject *kernel_open(PyObject *object, PyObject *unused) {
+    (void)unused;
+    struct kernel *self = (struct kernel *)object;
+    long long resident, mark;
+    if (!at_home(self)) return NULL;
+    if (self->innermost) {
+        if (!read_both(self, &resident, &mark)) return NULL;
+        pass_on(self, mark);
+    } else {
+        resident = resident_now(self);
+        if (resident < 0) return NULL;
+    }
+    if (!restart(self)) return NULL;
+    struct window *window = (struct window *)window_type->tp_alloc(window_type, 0);
+    if (!window) return NULL;
+    window->reader = (struct kernel *)Py_NewRef(object);
+    window->start = resident;
+    window->open = true;
+    window->outer = self->innermost;
+    self->innermost = window;
+    return (PyObject *)window;
+}
+
+static PyObject *window_close(PyObject *object, PyObject *unused) {
+    (void)unused;
+    struct window *window = (struct window *)object;
+    struct kernel *reader = window->reader;
+    long long end, mark;
+    if (!read_both(reader, &end, &mark)) return NULL;
+    if (window->open) end_windows(reader, window->outer); /* those left open inside it too */
+    pass_on(reader, mark);
+    long long peak = mark > window->highest ? mark : window->highest;
+    if (peak < window->start) peak = window->start;
+    PyObject *numbers = Py_BuildValue("((LLL))", window->start, end, peak);
+    PyObject *usage = numbers ? PyTuple_Type.tp_new((PyTypeObject *)reader->usage, numbers, NULL) : NULL;
+    Py_XDECREF(numbers);
+    return usage;
+}
+
+static void window_dealloc(PyObject *object) {
+    struct window *window = (struct window *)object;
+    if (window->open) {
+        struct window **place = &window->reader->innermost;
+        while (*place != window) place = &(*place)->outer;
+        *place = window->outer;
+    }
+    Py_DECREF(window->reader);
+    PyTypeObject *type = Py_TYPE(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef window_methods[] = {
+    {"close", window_close, METH_NOARGS, "close() -> the usage from then to now; ends those left open inside it too"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot window_slots[] = {
+    {Py_tp_dealloc, window_dealloc},
+    {Py_tp_methods, window_methods},
+    {Py_tp_doc, "An open window; made by Kernel.open()."},
+    {0, NULL},
+};
+
+static PyType_Spec window_spec = {
+    .name = "pytest_memory.instruments._kernel.Window",
+    .basicsize = sizeof(struct window),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = window_slots,
+};
+
+static PyObject *kernel_close(PyObject *object, PyObject *unused) {
+    (void)unused;
+    disconnect((struct kernel *)object);
+    Py_RETURN_NONE;
+}
+
+static PyObject *kernel_forks(PyObject *object, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLong(((struct kernel *)object)->forks);
+}
+
+static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
+    static char *names[] = {"folder", "usage", NULL};
+    PyObject *folder, *usage = (PyObject *)&PyTuple_Type;
+    if (!PyArg_ParseTupleAndKeywords(arguments, named, "U|O!", names, &folder, &PyType_Type, &usage)) return NULL;
+    if (!PyType_IsSubtype((PyTypeObject *)usage, &PyTuple_Type)) {
+        PyErr_SetString(PyExc_TypeError, "usage must be a kind of tuple");
+        return NULL;
+    }
+    struct kernel *self = (struct kernel *)type->tp_alloc(type, 0);
+    if (!self) return NULL;
+    self->folder = Py_NewRef(folder);
+    self->usage = Py_NewRef(usage);
+    self->page = sysconf(_SC_PAGESIZE);
+    forget(self);
+    if (connect_here(self)) return (PyObject *)self;
+    Py_DECREF(self);
+    return NULL;
+}
+
+static void kernel_dealloc(PyObject *object) {
+    disconnect((struct kernel *)object);
+    Py_XDECREF(((struct kernel *)object)->folder);
+    Py_XDECREF(((struct kernel *)object)->usage);
+    PyTypeObject *type = Py_TYPE(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef kernel_methods[] = {
+    {"begin", kernel_begin, METH_NOARGS, "begin() -> resident bytes now; the mark starts anew from there"},
+    {"read", kernel_read, METH_NOARGS, "read() -> (resident bytes now, the mark)"},
+    {"quick", kernel_quick, METH_NOARGS, "quick() -> (resident bytes now, ru_maxrss); the mark starts anew if it is higher"},
+    {"open", kernel_open, METH_NOARGS, "open() -> Window; the mark starts anew from what is resident now"},
+    {"close", kernel_close, METH_NOARGS, "close() -> None; it opens again by itself"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef kernel_attributes[] = {
+    {"forks", kernel_forks, NULL, "How often it noticed that it is in a fork of the process before.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot kernel_slots[] = {
+    {Py_tp_new, kernel_new},
+    {Py_tp_dealloc, kernel_dealloc},
+    {Py_tp_methods, kernel_methods},
+    {Py_tp_getset, kernel_attributes},
+    {Py_tp_doc, "Kernel(folder, usage=tuple): the counters of this process in a folder such as /proc/self."},
+    {0, NULL},
+};
+
+static PyType_Spec kernel_spec = {
+    .name = "pytest_memory.instruments._kernel.Kernel",
+    .basicsize = sizeof(struct kernel),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = kernel_slots,
+};
+
+static int module_exec(PyObject *module) {
+    if (!window_type && !(window_type = (PyTypeObject *)PyType_FromSpec(&window_spec))) return -1;
+    PyObject *type = PyType_FromSpec(&kernel_spec);
+    if (!type) return -1;
+    int result = PyModule_AddObjectRef(module, "Kernel", type);
+    Py_DECREF(type);
+    return result;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_doc = "Resident memory of this process.", .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&definition); }

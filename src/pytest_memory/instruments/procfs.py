@@ -1,0 +1,172 @@
+"""What Linux counts of this process's resident memory, read through descriptors that are held open.
+
+Writing ``5`` to ``clear_refs`` resets the high-water mark of a process (``VmHWM`` in ``status``, see proc(5)). The mark
+is read with getrusage(2), a tenth of the time that ``status`` takes. Its ``ru_maxrss`` is the larger of the mark and a
+constant, the peak of the program that exec'ed this one. So it is trusted from a value upwards at which the two have
+agreed; what is below is looked up in ``status``.
+
+``_kernel.c`` beside this file does the same in C: both ends of every phase of every test are read. Where it was not
+compiled, :class:`ProcFiles` serves.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Kernel(Protocol):
+        """Counters of this process. A fork notices by itself that the descriptors are its parent's, and opens its own.
+
+        Every method raises OSError where the files cannot be read any more.
+        """
+
+        @property
+        def forks(self) -> int:
+            """How often it noticed that it is in a fork of the process before."""
+            ...
+
+        def begin(self) -> int:
+            """Resident bytes now; the mark starts anew from there."""
+            ...
+
+        def read(self) -> tuple[int, int]:
+            """Resident bytes now, and the mark (the kernel counts in batches of about 300 KiB)."""
+            ...
+
+        def quick(self) -> tuple[int, int]:
+            """Resident bytes now, and ``ru_maxrss``; if that is higher, the mark starts anew."""
+            ...
+
+        def close(self) -> None:
+            """Close the descriptors."""
+            ...
+
+
+PROC = "/proc/self"
+_BATCH = 1024**2
+"""Two counters of the kernel that differ by less are taken for equal: it counts in batches."""
+
+
+def open_kernel(folder: str = PROC) -> Kernel:
+    """Open the counters in a folder such as ``/proc/self``.
+
+    Raises:
+        OSError: They are missing, or may not be written.
+    """
+    try:
+        from ._kernel import Kernel as Compiled
+    except ImportError:  # there was no compiler
+        return ProcFiles(folder)
+    return Compiled(folder)
+
+
+class ProcFiles:
+    """The counters, read in Python.
+
+    Raises:
+        OSError: They are missing, or may not be written.
+    """
+
+    def __init__(self, folder: str = PROC) -> None:
+        import resource
+
+        self._folder = folder
+        self._rusage = resource.getrusage
+        self._page = os.sysconf("SC_PAGE_SIZE")
+        self._descriptors: list[int] = []
+        self.forks = 0
+        self._trusted = sys.maxsize
+        self._connect()
+
+    def begin(self) -> int:
+        """Resident bytes now; the mark starts anew from there."""
+        self._come_home()
+        resident = self._resident()
+        self._restart()
+        return resident
+
+    def read(self) -> tuple[int, int]:
+        """Resident bytes now, and the mark."""
+        self._come_home()
+        maximum = self._maximum()
+        if maximum >= self._trusted:
+            resident, mark = self._resident(), maximum
+        else:
+            resident, mark = self._status()
+            if maximum - mark < _BATCH:
+                self._trusted = maximum
+        return resident, max(resident, mark)
+
+    def quick(self) -> tuple[int, int]:
+        """Resident bytes now, and ``ru_maxrss``; if that is higher, the mark starts anew."""
+        self._come_home()
+        resident, mark = self._resident(), self._maximum()
+        if mark > resident:  # else the mark is at this level already
+            self._restart()
+        return resident, mark
+
+    def close(self) -> None:
+        """Close the descriptors; they are opened again when they are needed."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors = []
+
+    def _connect(self) -> None:
+        self._pid = os.getpid()
+        self._trusted = sys.maxsize  # a fork takes the constant away, or leaves another
+        try:
+            for name, flags in (("statm", os.O_RDONLY), ("status", os.O_RDONLY), ("clear_refs", os.O_WRONLY)):
+                self._descriptors.append(os.open(f"{self._folder}/{name}", flags | os.O_CLOEXEC))
+            os.pwrite(self._descriptors[2], b"5", 0)
+        except OSError:
+            self.close()
+            raise
+
+    def _come_home(self) -> None:
+        """The descriptors held by a fork are those of its parent."""
+        forked = self._pid != os.getpid()
+        if forked or not self._descriptors:
+            self.close()
+            self.forks += forked
+            self._connect()
+
+    def _resident(self) -> int:
+        return int(self._pread(0, 128).split(b" ", 2)[1]) * self._page
+
+    def _maximum(self) -> int:
+        return self._rusage(0).ru_maxrss * 1024  # RUSAGE_SELF
+
+    def _status(self) -> tuple[int, int]:
+        fields = dict(line.split(b":", 1) for line in self._pread(1, 4096).splitlines() if b":" in line)
+        resident, mark = (int(fields[name].split()[0]) * 1024 for name in (b"VmRSS", b"VmHWM"))
+        return resident, mark
+
+    def _pread(self, which: int, room: int) -> bytes:
+        try:
+            return os.pread(self._descriptors[which], room, 0)
+        except OSError as error:
+            self._reopen(error)
+            return os.pread(self._descriptors[which], room, 0)
+
+    def _restart(self) -> None:
+        try:
+            os.pwrite(self._descriptors[2], b"5", 0)
+        except OSError as error:
+            self._reopen(error)  # which restarts it
+
+    def _reopen(self, error: OSError) -> None:
+        """A test closed every descriptor that it found; their numbers may be somebody else's, so they are not closed.
+
+        Raises:
+            OSError: It was another error, or they cannot be opened.
+        """
+        if error.errno != errno.EBADF:
+            raise error
+        self._descriptors = []
+        self._connect()
