@@ -49,7 +49,8 @@ class Meter:
         clock: Seconds; injected by tests.
 
     Attributes:
-        measuring_seconds: Time spent opening, closing and reading windows so far.
+        measuring_seconds: Time spent opening, closing and reading heap windows so far; whoever opens windows may add to
+            it what it takes besides.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Meter:
         self.resident = resident
         self.measuring_seconds = 0.0
         self._clock = clock
+        self._cheap, self._nests = engine.capabilities.cheap, engine.capabilities.nests
         self._open: list[HeapWindow] = []
 
     def open_heap(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
@@ -74,7 +76,7 @@ class Meter:
             gc.collect()
         outer = self._open[-1] if self._open else None
         self._open.append(window)  # before the window opens: inside it, what the meter itself needs would count
-        if self.engine.capabilities.cheap:
+        if self._cheap:
             self.measuring_seconds += self._clock() - begun
             self._start(window, outer)
         else:
@@ -84,12 +86,7 @@ class Meter:
 
     def open_resident(self) -> ResidentWindow | None:
         """Open a window over resident memory, or give ``None`` where it is not read."""
-        if self.resident is None:
-            return None
-        begun = self._clock()
-        window = self.resident.open()
-        self.measuring_seconds += self._clock() - begun
-        return window
+        return self.resident.open() if self.resident is not None else None
 
     def end_windows(self, reason: str) -> None:
         """End every open heap window for good; each answers with ``reason`` when it is closed."""
@@ -114,7 +111,7 @@ class Meter:
             self.engine.stand_by()
 
     def _start(self, window: HeapWindow, outer: HeapWindow | None) -> None:
-        if outer is not None and not self.engine.capabilities.nests and outer._window is not None:
+        if outer is not None and not self._nests and outer._window is not None:
             window._reading = HeapReading(
                 None,
                 unmeasured=f"the {self.engine.name} engine cannot open a window inside another of its own",
@@ -127,18 +124,20 @@ class Meter:
 
     def _close(self, window: HeapWindow) -> HeapReading:
         begun = self._clock()
-        if window in self._open:  # it may have ended already, with its parent
-            while self._open[-1] is not window:  # left open by an exception: they end with their parent
-                self._end(self._open[-1])
+        opened = self._open
+        if opened and opened[-1] is not window and window in opened:  # it may have ended already, with its parent
+            while opened[-1] is not window:  # left open by an exception: they end with their parent
+                self._end(opened[-1])
         reading = self._end(window)
         self.measuring_seconds += self._clock() - begun
         return reading
 
     def _end(self, window: HeapWindow) -> HeapReading:
-        if window._window is not None:
+        running = window._window
+        if running is not None:
             if window.collect:
                 gc.collect()
-            reading = window._window.close()
+            reading = running.close()
             window._window = None
             if window._reading is None:
                 window._reading = reading

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,7 +100,7 @@ def test_sites_at_the_peak_add_up_and_name_the_code_under_test(engine):
 
 def test_counters_detail_makes_no_sites(engine):
     """Resolving stacks costs time that nobody asked for."""
-    assert measure(engine, replace(CHEAP, detail="counters"), busy).sites == ()
+    assert measure(engine, CHEAP._replace(detail="counters"), busy).sites == ()
 
 
 def test_a_comprehension_is_shown_as_its_function(engine):
@@ -134,7 +133,7 @@ def test_native_frames_tell_leaks_in_c_apart(engine):
 def test_native_frames_only_where_asked(engine):
     """Python frames alone by default; with ``native_frames`` the C functions beneath them."""
     plain = measure(engine, CHEAP, busy).sites[0].frames
-    native = measure(engine, replace(CHEAP, native_frames=True), busy).sites[0].frames
+    native = measure(engine, CHEAP._replace(native_frames=True), busy).sites[0].frames
     assert all(frame.filename.endswith(".py") for frame in plain)
     assert len(native) > len(plain)
     assert not native[0].filename.endswith(".py")
@@ -178,7 +177,7 @@ def test_a_kept_capture_is_a_file_that_memray_reads(engine, tmp_path):
     """The capture stays where it was asked for, an older file of that name is replaced."""
     path = tmp_path / "dump.bin"
     path.write_bytes(b"an older dump")
-    reading = measure(engine, replace(CHEAP, capture=path), busy)
+    reading = measure(engine, CHEAP._replace(capture=path), busy)
     with memray.FileReader(path) as reader:
         assert reader.metadata.peak_memory == reading.usage.peak
 
@@ -254,7 +253,7 @@ class TestForeignTracker:
         """A refusal leaves no trace: no file, no broken Tracker."""
         with memray.Tracker(tmp_path / "theirs.bin"):
             with pytest.raises(WindowRefused):
-                engine.open(replace(CHEAP, capture=tmp_path / "ours.bin"))
+                engine.open(CHEAP._replace(capture=tmp_path / "ours.bin"))
             block = bytearray(5_000_000)
         assert len(block) <= memray.FileReader(tmp_path / "theirs.bin").metadata.peak_memory
         assert not (tmp_path / "ours.bin").exists()
@@ -282,7 +281,7 @@ class TestForeignTracker:
 def test_a_capture_that_cannot_be_written_refuses_the_window(engine, tmp_path):
     """The test runs unmeasured, with the reason."""
     with pytest.raises(WindowRefused, match="cannot write its capture"):
-        engine.open(replace(CHEAP, capture=tmp_path / "missing" / "dump.bin"))
+        engine.open(CHEAP._replace(capture=tmp_path / "missing" / "dump.bin"))
 
 
 def test_a_profiler_of_the_user_is_put_back(engine):
@@ -322,7 +321,7 @@ def test_a_stripped_interpreter_is_noted_where_native_frames_were_wanted(engine,
     monkeypatch.setattr(sys, "version_info", (3, 13, 0))
     measure(engine, CHEAP, busy)
     assert engine.notes() == ()
-    measure(engine, replace(CHEAP, native_frames=True), busy)
+    measure(engine, CHEAP._replace(native_frames=True), busy)
     assert "stripped of its symbols" in engine.notes()[0]
 
 

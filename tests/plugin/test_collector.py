@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_memory.entry import REPORT_KEY
-from pytest_memory.model import AllocationSite, HeapUsage, Limit, PhaseUsage, ResidentUsage, StackFrame, Verdict
+from pytest_memory.model import (
+    AllocationSite,
+    HeapUsage,
+    Limit,
+    PhaseUsage,
+    ResidentUsage,
+    StackFrame,
+    TestRecord,
+    Verdict,
+)
 from pytest_memory.plugin.collector import Collector
 from pytest_memory.plugin.transport import (
     TRAVELLING_FRAMES,
@@ -18,7 +27,7 @@ from pytest_memory.plugin.transport import (
     Showcase,
     junit_properties,
     pack_phase,
-    unpack_phase,
+    unpack_record,
 )
 
 PHASES = ("setup", "call", "teardown")
@@ -151,15 +160,16 @@ class TestTravelling:
     def test_plain_json_and_back(self):
         """Everything but sections and the verdicts' own sites survives JSON."""
         sent = finished(sites=(SITE,), verdicts=(BROKEN,), sections=(("title", "text"),))
-        received = unpack_phase(json.loads(json.dumps(pack_phase(sent))), sent.nodeid, {})
-        assert received.usage == sent.usage
+        received = unpack_record(None, "a.py::test", "failed", json.loads(json.dumps([pack_phase(sent)])), {})
+        assert received.phases == {"call": sent.usage}
         assert received.sites == sent.sites
         assert [(v.limit, v.outcome, v.measured) for v in received.verdicts] == [(BROKEN.limit, "exceeded", 1000)]
 
     def test_few_sites_travel_and_not_deep(self):
         """A suite of thousands of tests must not send megabytes of stacks."""
         deep = AllocationSite(1, 1, (FRAME,) * 100)
-        received = unpack_phase(pack_phase(finished(sites=(deep,) * 100)), "a.py::test", {})
+        packed = pack_phase(finished(sites=(deep,) * 100))
+        received = unpack_record(None, "a.py::test", "passed", [packed], {})
         assert len(received.sites) == TRAVELLING_SITES
         assert {len(site.frames) for site in received.sites} == {TRAVELLING_FRAMES}
 
@@ -214,7 +224,9 @@ phases = st.builds(
 @given(phases)
 def test_packing_round_trip(phase):
     """Every phase comes out as it went in."""
-    assert unpack_phase(pack_phase(phase), phase.nodeid, {}) == phase
+    record = unpack_record("gw1", phase.nodeid, "passed", marshal.loads(marshal.dumps([pack_phase(phase)])), {})
+    sites = phase.sites if phase.phase == "call" else ()  # those of a setup are shown where it broke a limit
+    assert record == TestRecord(phase.nodeid, "passed", "gw1", {phase.phase: phase.usage}, sites)
 
 
 class TestShowcase:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from ..model import AllocationSite, Detail, Granularity, HeapUsage
 
 HeapMetric = Literal["peak", "allocated", "allocations", "retained"]
 
 
-@dataclass(frozen=True, slots=True)
-class WindowRequest:
-    """What somebody wants to know of one window.
+class WindowRequest(NamedTuple):
+    """What somebody wants to know of one window; a named tuple, because each test has one of its own.
 
     Attributes:
         granularity: What counts as an allocation. An engine that has only one ignores it.
@@ -36,9 +35,8 @@ class WindowRequest:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class HeapReading:
-    """What an engine says of one window when it closes.
+class HeapReading(NamedTuple):
+    """What an engine says of one window when it closes; a named tuple, because each test has three.
 
     Attributes:
         usage: The counters; ``None`` if nothing valid could be measured, and then ``unmeasured`` says why.

@@ -36,13 +36,16 @@ class TestRecord:
     @property
     def seconds(self) -> float:
         """Wall time of all phases."""
-        return sum(phase.seconds for phase in self.phases.values())
+        return sum([phase.seconds for phase in self.phases.values()])
 
     @property
     def growth(self) -> int | None:
         """Resident bytes gained from the start of the first phase to the end of the last, in bytes."""
-        resident = [phase.resident for phase in self.phases.values() if phase.resident is not None]
-        return resident[-1].end - resident[0].start if resident else None
+        first = last = None
+        for phase in self.phases.values():
+            last = phase.resident or last
+            first = first or last
+        return last.end - first.start if first is not None and last is not None else None
 
     @property
     def peak(self) -> int | None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import marshal
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from pytest_memory.entry import REPORT_KEY
 from pytest_memory.model import AllocationSite, TestRecord
-from pytest_memory.plugin.transport import FrameCache, Packed, unpack_phase
+from pytest_memory.plugin.transport import FrameCache, Packed, unpack_record
 
 
-@dataclass(slots=True)
 class _Attempt:
     """What is known of an attempt: the outcome of each phase reported so far, and what each used."""
 
-    outcomes: dict[str, str] = field(default_factory=dict)
-    phases: list[Packed] = field(default_factory=list)
+    __slots__ = ("outcomes", "phases")
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, str] = {}
+        self.phases: list[Packed] = []
 
 
 class Collector:
@@ -44,19 +48,19 @@ class Collector:
         if "context" in attributes:  # a subtest: the test's own report follows
             return
         key = (attributes.get("worker_id"), report.nodeid)
-        when = report.when
+        when = report.when or "call"
         attempt = self._running.get(key)
-        if attempt is not None and when == "setup":
-            self._end(key, finished=False)
-            attempt = None
-        if attempt is None:
+        if attempt is None or when == "setup":
+            if attempt is not None:
+                self._end(key, finished=False)
             attempt = self._running[key] = _Attempt()
-        attempt.outcomes[when or "call"] = _phase_outcome(report)
-        for packed in attributes.pop(REPORT_KEY, ()):
-            if packed[0] != when:  # a call that flaky did not report
+        attempt.outcomes[when] = _phase_outcome(report)
+        carried = attributes.pop(REPORT_KEY, None)
+        if carried is not None:
+            if carried[0][0] != when:  # a call that flaky did not report
                 begun = attempt.outcomes.get("setup", "passed")
                 attempt.outcomes = {"setup": begun, "call": "rerun"} | attempt.outcomes
-            attempt.phases.append(packed)
+            attempt.phases += carried
         if when not in ("setup", "call"):  # "???" is the report of a test that crashed its worker
             self._end(key, finished=True)
 
@@ -66,10 +70,14 @@ class Collector:
 
     def records(self) -> tuple[TestRecord, ...]:
         """One record per attempt so far; those still running are ``unfinished``."""
+        records: list[TestRecord] = []
         frames: FrameCache = {}
-        records = [_record(*marshal.loads(packed), frames=frames) for packed in self._ended]
+        with _no_collection():
+            for packed in self._ended:
+                worker, nodeid, outcome, phases = marshal.loads(packed)
+                records.append(unpack_record(worker, nodeid, outcome, phases, frames))
         records += [
-            _record(worker, nodeid, "unfinished", attempt.phases, frames=frames)
+            unpack_record(worker, nodeid, "unfinished", attempt.phases, frames)
             for (worker, nodeid), attempt in self._running.items()
         ]
         last = {(record.worker, record.nodeid): position for position, record in enumerate(records)}
@@ -85,29 +93,33 @@ class Collector:
         self._ended.append(marshal.dumps((*key, outcome, attempt.phases)))
 
 
-def _record(
-    worker: str | None, nodeid: str, outcome: str, phases: Sequence[Packed], *, frames: FrameCache
-) -> TestRecord:
-    unpacked = [unpack_phase(packed, nodeid, frames) for packed in phases]
-    return TestRecord(
-        nodeid=nodeid,
-        outcome=outcome,
-        worker=worker,
-        phases={phase.phase: phase.usage for phase in unpacked},
-        sites=next((phase.sites for phase in unpacked if phase.phase == "call"), ()),
-        verdicts=tuple([verdict for phase in unpacked for verdict in phase.verdicts]),
-    )
-
-
 def _phase_outcome(report: pytest.TestReport) -> str:
-    when, outcome = str(report.when), report.outcome
-    if when == "???":
+    when, outcome = report.when, report.outcome
+    if when == "???":  # type: ignore[comparison-overlap]  # pytest-xdist's own
         return "crashed"
-    if hasattr(report, "wasxfail"):
+    if "wasxfail" in report.__dict__:
         return "xfailed" if outcome == "skipped" else "xpassed"
     return "error" if outcome == "failed" and when != "call" else outcome
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Spare a block that makes thousands of objects the garbage collections that it would set off.
+
+    None of them is garbage, and each collection would look at all that pytest and the tests hold.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _outcome(outcomes: Mapping[str, str]) -> str:
     """The outcome of an attempt: the first phase that did not pass decides, in the order in which they ran."""
-    return next((outcome for outcome in outcomes.values() if outcome != "passed"), "passed")
+    for outcome in outcomes.values():
+        if outcome != "passed":
+            return outcome
+    return "passed"

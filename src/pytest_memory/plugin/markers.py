@@ -76,7 +76,13 @@ class MarkerCheck:
 
 def memory_marks(item: pytest.Item) -> list[pytest.Mark]:
     """The ``limit_memory`` and ``limit_leaks`` markers that apply to a test, the closest first."""
-    return [mark for mark in item.iter_markers() if mark.name in _MARKS]
+    found: list[pytest.Mark] = []
+    node: pytest.Item | pytest.Collector | None = item
+    while node is not None:  # as item.iter_markers() goes, which takes three times as long
+        if node.own_markers:
+            found += [mark for mark in node.own_markers if mark.name in _MARKS]
+        node = node.parent
+    return found
 
 
 def limit_memory_limits(marks: Iterable[pytest.Mark], positional: str) -> Iterator[Limit]:

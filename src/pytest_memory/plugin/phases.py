@@ -17,6 +17,7 @@ import pytest
 
 from pytest_memory.engines.base import HeapReading
 from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
+from pytest_memory.instruments.resident import ResidentWindow
 from pytest_memory.meter import HeapWindow, Meter
 from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
 from pytest_memory.plugin.plan import NOTHING, Plan, make_plan
@@ -25,6 +26,8 @@ from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
 from pytest_memory.plugin.transport import FinishedPhase, Showcase, junit_properties, pack_phase
 from pytest_memory.policy.leaks import LeakLimit, judge_leaks
 from pytest_memory.policy.limits import ONE_THREAD, explain, judge
+
+_NO_HOOK = "this kind of test passes through no hook in which it could be measured"
 
 
 class MemoryLimitExceeded(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
@@ -65,6 +68,8 @@ class Attempt:
         item: The test.
         plan: What is measured of it.
         markers: How many markers it had when the plan was made; one added later makes a new plan.
+        began: When the running phase began, in seconds of the hooks' clock.
+        resident: The window over resident memory of the running phase.
         reading: What the heap window of the running phase said.
         window: That window, while it is open.
         finished: Phases that ended and whose report has not been made yet.
@@ -73,6 +78,8 @@ class Attempt:
     item: pytest.Item
     plan: Plan
     markers: int
+    began: float = 0.0
+    resident: ResidentWindow | None = None
     reading: HeapReading | None = None
     window: HeapWindow | None = None
     finished: dict[str, FinishedPhase] = field(default_factory=dict)
@@ -120,17 +127,35 @@ class PhaseHooks:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Measure the setup, all fixtures included."""
         self.attempt = None
-        return (yield from self._phase(item, "setup"))
+        attempt = self._begin(item, "setup")
+        try:
+            result = yield
+        finally:
+            finished = self._end(attempt, "setup")
+        self._hold_to_account(attempt, finished)
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Read resident memory around the call and judge it; the heap is measured further in."""
-        return (yield from self._phase(item, "call"))
+        attempt = self._begin(item, "call")
+        try:
+            result = yield
+        finally:
+            finished = self._end(attempt, "call")
+        self._hold_to_account(attempt, finished)
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """Measure the teardown."""
-        return (yield from self._phase(item, "teardown"))
+        attempt = self._begin(item, "teardown")
+        try:
+            result = yield
+        finally:
+            finished = self._end(attempt, "teardown")
+        self._hold_to_account(attempt, finished)
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -146,8 +171,8 @@ class PhaseHooks:
             self._replace_properties(item, finished)
         report = yield
         if finished is not None:
-            setattr(report, REPORT_KEY, [pack_phase(finished)])
-            if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, MemoryLimitExceeded):
+            report.__dict__[REPORT_KEY] = [pack_phase(finished)]
+            if call.excinfo is not None and report.failed and isinstance(call.excinfo.value, MemoryLimitExceeded):
                 setattr(report, BROKEN_KEY, True)
                 report.sections.extend(finished.sections)
         return report
@@ -175,95 +200,79 @@ class PhaseHooks:
         if attempt is not None and attempt.window is window:
             attempt.window, attempt.reading = None, reading
 
-    def _begin(self, item: pytest.Item) -> Attempt:
-        return Attempt(item, self._plan(item), markers=len(item.own_markers))
-
-    def _plan(self, item: pytest.Item) -> Plan:
-        return make_plan(item, self._settings, self._meter.engine.capabilities)
-
-    def _current(self, item: pytest.Item) -> Attempt:
-        attempt = self.attempt
-        if attempt is None or attempt.item is not item:  # another plugin's protocol may skip phases
-            attempt = self.attempt = self._begin(item)
-        elif attempt.markers != len(item.own_markers):
-            attempt.plan, attempt.markers = self._plan(item), len(item.own_markers)
-        return attempt
-
-    def _phase(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
+    def _begin(self, item: pytest.Item, phase: Phase) -> Attempt:
+        """A phase begins. What this takes, our own bookkeeping included, counts as time spent measuring."""
         meter = self._meter
         arrived, spent = time.perf_counter(), meter.measuring_seconds
-        attempt = self._current(item)
-        plan = attempt.plan
-        if plan is NOTHING:
-            return (yield from self._observe(item, phase))
+        attempt = self.attempt
+        if attempt is None or attempt.item is not item or attempt.markers != len(item.own_markers):
+            attempt = self._attempt(item)
         for observer in self._observers:
             observer.phase_began(item, phase)
-        resident = meter.open_resident() if plan.resident else None
+        plan = attempt.plan
         attempt.reading = None
-        if phase != "call":
+        attempt.resident = meter.open_resident() if plan.resident else None
+        if phase != "call" and phase in plan.heap:
             self._open_heap(attempt, phase)
-        began = time.perf_counter()
-        meter.measuring_seconds = spent + (began - arrived)  # our own bookkeeping included
-        try:
-            result = yield
-        finally:
-            ended, spent = time.perf_counter(), meter.measuring_seconds
-            if attempt.window is not None:
-                self.close_call_window(attempt.window)
-            usage = PhaseUsage(
-                ended - began,
-                attempt.reading.usage if attempt.reading is not None else None,
-                resident.close() if resident is not None else None,
-                self._unmeasured(attempt.reading) if phase in plan.heap else "",
-            )
-            for observer in self._observers:
-                observer.phase_ended(item, phase, usage)
-            finished = self._finish(attempt, phase, usage)
-            meter.measuring_seconds = spent + (time.perf_counter() - ended)
-        # Only now, when the phase has run: other plugins count on their share of it.
-        if plan.problem and phase != "teardown":
-            raise UnusableMarker(plan.problem)
+        attempt.began = began = time.perf_counter()
+        meter.measuring_seconds = spent + (began - arrived)
+        return attempt
+
+    def _attempt(self, item: pytest.Item) -> Attempt:
+        """The attempt at a test, begun if need be, with a plan that knows all markers that it has by now."""
+        attempt, markers = self.attempt, len(item.own_markers)
+        plan = make_plan(item, self._settings, self._meter.engine.capabilities)
+        if attempt is None or attempt.item is not item:  # another plugin's protocol may skip phases
+            attempt = self.attempt = Attempt(item, plan, markers)
+        else:
+            attempt.plan, attempt.markers = plan, markers
+        return attempt
+
+    def _end(self, attempt: Attempt, phase: Phase) -> FinishedPhase | None:
+        """A phase has ended, whatever way; None if nothing of it was to be measured."""
+        meter = self._meter
+        ended, spent = time.perf_counter(), meter.measuring_seconds
+        if attempt.window is not None:
+            self.close_call_window(attempt.window)
+        plan, reading, resident = attempt.plan, attempt.reading, attempt.resident
+        usage = PhaseUsage(
+            ended - attempt.began,
+            reading.usage if reading is not None else None,
+            resident.close() if resident is not None else None,
+            _unmeasured(reading) if phase in plan.heap else "",
+        )
+        for observer in self._observers:
+            observer.phase_ended(attempt.item, phase, usage)
+        if plan is NOTHING:
+            return None
+        finished = FinishedPhase(attempt.item.nodeid, phase, usage)
+        if reading is not None and reading.sites:
+            finished.sites = sites_of_test(reading.sites, self._surrounding) if phase == "call" else reading.sites
+        if plan.limits or plan.leaks is not None:
+            finished.verdicts = self._judge(attempt, phase, usage, finished.sites)
+            finished.sections = self._sections(finished.verdicts)
+        if finished.sites:
+            self._showcase.consider(finished)
+        attempt.finished[phase] = finished
+        meter.measuring_seconds = spent + (time.perf_counter() - ended)
+        return finished
+
+    def _hold_to_account(self, attempt: Attempt, finished: FinishedPhase | None) -> None:
+        """Fail a phase that passed and broke a limit; only now, since other plugins count on their share of it.
+
+        Raises:
+            UnusableMarker: A marker that cannot be understood.
+            MemoryLimitExceeded: A limit is broken.
+        """
+        if finished is None:
+            return
+        if attempt.plan.problem and finished.phase != "teardown":
+            raise UnusableMarker(attempt.plan.problem)
         if finished.verdicts:
             self._raise_broken(attempt, finished)
-        return result
-
-    def _observe(self, item: pytest.Item, phase: Phase) -> Generator[None, object, object]:
-        """A phase of which nothing is measured."""
-        if not self._observers:
-            return (yield)
-        for observer in self._observers:
-            observer.phase_began(item, phase)
-        began = time.perf_counter()
-        try:
-            return (yield)
-        finally:
-            usage = PhaseUsage(time.perf_counter() - began)
-            for observer in self._observers:
-                observer.phase_ended(item, phase, usage)
 
     def _open_heap(self, attempt: Attempt, phase: Phase) -> None:
-        request = attempt.plan.heap.get(phase)
-        if request is not None:
-            attempt.window = self._meter.open_heap(request, collect=phase in attempt.plan.collect)
-
-    @staticmethod
-    def _unmeasured(reading: HeapReading | None) -> str:
-        if reading is None:
-            return "this kind of test passes through no hook in which it could be measured"
-        return reading.unmeasured
-
-    def _finish(self, attempt: Attempt, phase: Phase, usage: PhaseUsage) -> FinishedPhase:
-        plan, reading = attempt.plan, attempt.reading
-        sites = reading.sites if reading is not None else ()
-        if sites and phase == "call":
-            sites = sites_of_test(sites, self._surrounding)
-        finished = FinishedPhase(attempt.item.nodeid, phase, usage, sites)
-        if plan.limits or plan.leaks is not None:
-            finished.verdicts = self._judge(attempt, phase, usage, sites)
-            finished.sections = self._sections(finished.verdicts)
-        attempt.finished[phase] = finished
-        self._showcase.consider(finished)
-        return finished
+        attempt.window = self._meter.open_heap(attempt.plan.heap[phase], collect=phase in attempt.plan.collect)
 
     def _judge(
         self, attempt: Attempt, phase: Phase, usage: PhaseUsage, sites: tuple[AllocationSite, ...]
@@ -340,3 +349,8 @@ class InnermostHooks:
             return (yield)
         finally:
             self._phases.close_call_window(window)
+
+
+def _unmeasured(reading: HeapReading | None) -> str:
+    """Why a heap window that was wanted says nothing; empty if it does."""
+    return reading.unmeasured if reading is not None else _NO_HOOK

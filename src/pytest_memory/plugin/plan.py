@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 
 import pytest
 
@@ -18,8 +19,7 @@ from pytest_memory.policy.leaks import LeakLimit
 from pytest_memory.policy.limits import binding_limits
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The measurements of one test.
 
     Attributes:
@@ -33,7 +33,7 @@ class Plan:
 
     limits: tuple[Limit, ...] = ()
     leaks: LeakLimit | None = None
-    heap: Mapping[Phase, WindowRequest] = field(default_factory=dict)
+    heap: Mapping[Phase, WindowRequest] = MappingProxyType({})
     collect: frozenset[Phase] = frozenset()
     resident: bool = False
     problem: str = ""
@@ -52,7 +52,9 @@ def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities)
     except PytestMemoryError as error:
         return Plan(problem=str(error))
     resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
-    if not limits and leaks is None and not (settings.measure and capabilities.metrics):
+    if not limits and leaks is None:
+        if settings.measure and capabilities.metrics:
+            return Plan(heap=_without_limits(item, settings, capabilities), resident=resident)
         return RESIDENT_ALONE if resident else NOTHING
     heap_limits = [limit for limit in limits if limit.metric != "rss"]
     limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())
@@ -69,6 +71,28 @@ def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities)
         collect=frozenset(limit.phase for limit in limits if limit.collect),
         resident=resident or (settings.resident != "off" and len(heap_limits) < len(limits)),
     )
+
+
+def _without_limits(item: pytest.Item, settings: Settings, capabilities: Capabilities) -> dict[Phase, WindowRequest]:
+    """What is asked of a test that nothing binds, as nearly all are: only the call's request is its own."""
+    if settings.memray.dumps is not None:
+        call = _request(item, "call", [], None, settings)
+    else:
+        call = WindowRequest(
+            settings.granularity,
+            settings.detail,
+            totals=False,
+            native_frames=settings.memray.native,
+            seed=_seed(item, "call"),
+        )
+    if not capabilities.cheap:
+        return {"call": call}
+    counting = _counting(settings.granularity, settings.memray.native)
+    return {"setup": counting, "call": call, "teardown": counting}
+
+
+def _seed(item: pytest.Item, phase: Phase) -> int:
+    return zlib.crc32(f"{item.nodeid} {phase}".encode(errors="surrogatepass"))
 
 
 def _bounds(item: pytest.Item, settings: Settings) -> tuple[tuple[Limit, ...], LeakLimit | None]:
@@ -99,5 +123,5 @@ def _request(
         leaks=leaks is not None,
         native_frames=settings.memray.native,
         capture=dumps.path(item.nodeid) if dumps is not None and phase == "call" else None,
-        seed=zlib.crc32(f"{item.nodeid} {phase}".encode(errors="surrogatepass")),
+        seed=_seed(item, phase),
     )

@@ -19,6 +19,7 @@ from pytest_memory.model import (
     PhaseUsage,
     ResidentUsage,
     StackFrame,
+    TestRecord,
     Verdict,
 )
 from pytest_memory.store.runs import sites_from_json, sites_to_json, verdict_from_json, verdict_to_json
@@ -52,6 +53,9 @@ Packed = Sequence[Any]
 """A phase as plain JSON types, positional, because thousands of them are kept until the session ends: its name,
 seconds, why the heap was not measured, heap counters, resident sizes, call stacks, verdicts."""
 
+_made = tuple.__new__
+"""Makes a named tuple of values in its order: what its own constructor comes down to, for a third of the time."""
+
 FrameCache = dict[tuple[str, str, int], StackFrame]
 """Frames already made, so that a frame of many stacks is one object."""
 
@@ -64,8 +68,8 @@ def pack_phase(finished: FinishedPhase) -> Packed:
         finished.phase,
         usage.seconds,
         usage.unmeasured,
-        None if heap is None else (heap.peak, heap.allocated, heap.allocations, heap.retained),
-        None if resident is None else (resident.start, resident.end, resident.peak),
+        None if heap is None else tuple(heap),  # exactly a tuple: marshal takes no other
+        None if resident is None else tuple(resident),
         tuple([_pack_site(site) for site in finished.sites[:TRAVELLING_SITES]]) if finished.sites else (),
         # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
         [verdict_to_json(replace(verdict, sites=())) for verdict in finished.verdicts] if finished.verdicts else (),
@@ -77,27 +81,36 @@ def _pack_site(site: AllocationSite) -> Packed:
     return site.bytes, site.count, tuple([(frame.function, frame.filename, frame.lineno) for frame in frames])
 
 
-def unpack_phase(packed: Packed, nodeid: str, frames: FrameCache) -> FinishedPhase:
-    """Undo :func:`pack_phase`.
+def unpack_record(
+    worker: str | None, nodeid: str, outcome: str, phases: Iterable[Packed], frames: FrameCache
+) -> TestRecord:
+    """The record of an attempt, of what :func:`pack_phase` made of its phases in this process or in another.
 
     Args:
-        packed: What it made, in this process or in another.
+        worker: pytest-xdist's worker, or ``None``.
         nodeid: The test.
+        outcome: The outcome of the attempt.
+        phases: Those that ran.
         frames: Is added to.
     """
-    phase, seconds, unmeasured, heap, resident, sites, verdicts = packed
-    return FinishedPhase(
-        nodeid,
-        phase,
-        PhaseUsage(
-            seconds,
-            None if heap is None else HeapUsage(*heap),
-            None if resident is None else ResidentUsage(*resident),
-            unmeasured,
-        ),
-        tuple([AllocationSite(size, count, _frames(stack, frames)) for size, count, stack in sites]) if sites else (),
-        tuple([verdict_from_json(verdict) for verdict in verdicts]) if verdicts else (),
-    )
+    usages: dict[Phase, PhaseUsage] = {}
+    sites_at_peak: tuple[AllocationSite, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    for phase, seconds, unmeasured, heap, resident, sites, judged in phases:
+        usages[phase] = _made(
+            PhaseUsage,
+            (
+                seconds,
+                None if heap is None else _made(HeapUsage, heap),
+                None if resident is None else _made(ResidentUsage, resident),
+                unmeasured,
+            ),
+        )
+        if sites and phase == "call":
+            sites_at_peak = tuple([AllocationSite(size, count, _frames(stack, frames)) for size, count, stack in sites])
+        if judged:
+            verdicts += tuple([verdict_from_json(verdict) for verdict in judged])
+    return TestRecord(nodeid, outcome, worker, usages, sites_at_peak, verdicts)
 
 
 def _frames(stack: Iterable[Sequence[Any]], frames: FrameCache) -> tuple[StackFrame, ...]:

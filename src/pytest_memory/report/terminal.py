@@ -77,14 +77,16 @@ def remark_lines(run: Run, width: int) -> Iterator[Line]:
 
 def rank(records: Iterable[TestRecord]) -> list[TestRecord]:
     """Records with measurements, the highest heap peak of any phase first; where there is none, by resident growth."""
-    measured = [record for record in records if record.phases]
-    return sorted(measured, key=_weight, reverse=True)
+    return sorted((record for record in records if record.phases), key=_weight, reverse=True)
 
 
 def _weight(record: TestRecord) -> tuple[int, int]:
-    call = _peak(record.phases.get("call"))
-    others = [_peak(usage) for phase, usage in record.phases.items() if phase != "call"]
-    return max(call, *(peak for peak in others if peak >= _NOTABLE_PHASE), 0), record.growth or 0
+    highest = 0
+    for phase, usage in record.phases.items():
+        peak = _peak(usage)
+        if peak > highest and (peak >= _NOTABLE_PHASE or phase == "call"):
+            highest = peak
+    return highest, record.growth or 0
 
 
 def _headline(run: Run) -> list[str]:

@@ -46,6 +46,7 @@ class NativeEngine:
 
     def __init__(self) -> None:
         self._core = _load()
+        self._ledgers = {"python": self._core.PYTHON, "malloc": self._core.MALLOC}
         self._finish = self._read  # bound once: binding allocates
 
     def open(self, request: WindowRequest) -> EngineWindow:
@@ -54,13 +55,17 @@ class NativeEngine:
         Raises:
             WindowRefused: Another tool holds the allocation hooks, or a table is full; the message says which.
         """
-        core = self._core
-        ledger = core.PYTHON if request.granularity == "python" else core.MALLOC
-        every = request.leaks or request.detail == "stacks"
-        sites = every or request.detail == "sampled"
-        thread = request.current_thread_only
+        detail, leaks = request.detail, request.leaks
         try:
-            return core.open(ledger, sites, every, thread, request.seed, self._finish, request)
+            return self._core.open(
+                self._ledgers[request.granularity],
+                detail != "counters" or leaks,
+                detail == "stacks" or leaks,
+                request.current_thread_only,
+                request.seed,
+                self._finish,
+                request,
+            )
         except RuntimeError as error:
             raise WindowRefused(str(error)) from None
 
@@ -72,7 +77,7 @@ class NativeEngine:
         usage = HeapUsage(*counters)
         if not sites:
             return HeapReading(usage)
-        reader = SiteReader(self._core, self._core.PYTHON if request.granularity == "python" else self._core.MALLOC)
+        reader = SiteReader(self._core, self._ledgers[request.granularity])
         limit = None if request.leaks or request.detail == "stacks" else SAMPLED_SITES
         return HeapReading(
             usage, reader.at_peak(sites, limit, counters[0]), reader.leaked(sites) if request.leaks else ()
