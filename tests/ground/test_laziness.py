@@ -47,6 +47,26 @@ def test_an_idle_session_loads_the_entry_alone(suite):
     assert not HEAVY & modules - loaded_by(SESSION, cwd=suite)[0]
 
 
+def test_our_modules_are_loaded_as_they_are(suite):
+    """pytest rewrites no assertions of ours, and has its import hook back when the session is over."""
+    (suite / "conftest.py").write_text("import pytest\npytest.register_assert_rewrite('pytest_memory')\n")
+    told = """
+recorder = sys.modules["pytest_memory.plugin.recorder"]
+print("loader", type(recorder.__spec__.loader).__name__)
+print("first", getattr(sys.meta_path[0], "__name__", type(sys.meta_path[0]).__name__))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", SESSION + told, "-p", "pytest_memory.entry", "--memlog"],
+        cwd=suite,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "loader SourceFileLoader" in done.stdout, done.stdout + done.stderr
+    assert "first OwnModules" not in done.stdout
+
+
 def test_an_idle_session_says_nothing(suite):
     """Who does not ask for us does not see us."""
     _, output = loaded_by(SESSION, "-p", "pytest_memory.entry", cwd=suite)
