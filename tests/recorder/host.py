@@ -16,7 +16,7 @@ from sampled import wait_for_samples
 
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, new_session
-from pytest_memory.recorder.journal import FILE_NAME, Kind, create_journal, pack_phase, pack_test
+from pytest_memory.recorder.journal import ABSENT, FILE_NAME, Kind, create_journal, pack_test
 from pytest_memory.recorder.launch import RecorderProcess
 from pytest_memory.recorder.settings import RecorderSettings
 
@@ -47,8 +47,8 @@ def main():
         command, _, argument = line.strip().partition(" ")
         if command == "test":
             if running is not None:
-                phase = pack_phase(2, since, time.monotonic(), (0, 0, 0))
-                journal.append(Kind.TEST, pack_test(running, None, [phase]))
+                phase = (2, since, time.monotonic(), 0, 0, 0, ABSENT)
+                journal.append(Kind.TEST, pack_test(running, None, phase))
             running, since = argument, time.monotonic()
             crumb.begin(argument)
             crumb.enter(2)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
-import weakref
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,14 +23,14 @@ from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_death
 from pytest_memory.plugin.recorder_recording import Recording
 from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
-from pytest_memory.plugin.recorder_tests import OwnPhases, TestHooks, TestLog, phase_code
+from pytest_memory.plugin.recorder_tests import OwnPhases, TestLog
 from pytest_memory.plugin.workers import is_controller, is_worker
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
+from pytest_memory.recorder.forks import call_in_forks
 from pytest_memory.recorder.journal import FILE_NAME, JournalWriter
 
 if TYPE_CHECKING:
-    from pytest_memory.model import Phase, PhaseUsage
     from pytest_memory.plugin.session import MemorySession
 
 _SESSION_KEY = "pytest_memory_session"
@@ -92,7 +90,7 @@ def _take_off(config: pytest.Config, settings: FlightSettings, *, watermark: boo
     if is_controller(config):
         manager.register(WorkerFolders(flight), "pytest-memory-recorder-workers")
         return flight
-    manager.register(TestHooks(tests), "pytest-memory-recorder-tests")
+    manager.register(tests, "pytest-memory-recorder-tests")
     if own_phases:
         manager.register(OwnPhases(tests), _OWN_PHASES)
     return flight
@@ -150,7 +148,7 @@ class Flight:
         if watermark:
             with contextlib.suppress(OSError, AttributeError):  # no /proc: then samples are all there is
                 tests.watermark = Watermark()
-        _leave_behind_on_fork(self)
+        call_in_forks(self.leave_to_parent)
         self._config.add_cleanup(self._land)
         return tests
 
@@ -164,7 +162,7 @@ class Flight:
         own = self._config.pluginmanager.get_plugin(_OWN_PHASES)
         if own is not None:
             self._config.pluginmanager.unregister(own)
-        session.observers.append(self)
+        session.observers.append(self._tests)
 
     def leave_to_parent(self) -> None:
         """This process is a fork of the one that is recorded: it has no journal and no recorder."""
@@ -204,7 +202,7 @@ class Flight:
         """Let the recorder write everything."""
         self._status = int(exitstatus)
         if self._tests is not None and self._tests.running:  # Ctrl-C, or pytest.exit
-            self._tests.finish()
+            self._tests.pytest_runtest_logfinish()
         if self._tests is not None and self._tests.journal is not None and self._tests.journal.failure:
             self._note(f"the journal is incomplete: {self._tests.journal.failure}")
         if self._recording is not None:
@@ -243,16 +241,6 @@ class Flight:
         finally:
             self.crumb.idle()
 
-    def phase_began(self, item: pytest.Item, phase: Phase) -> None:
-        """A phase begins."""
-        if self._tests is not None:
-            self._tests.enter(item.nodeid, phase_code(phase))
-
-    def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
-        """A phase has ended, and was measured."""
-        if self._tests is not None:
-            self._tests.leave(usage, time.monotonic())
-
     # --- the end ---------------------------------------------------------------------------------------------------
 
     def _shared_session(self) -> Path | None:
@@ -286,16 +274,3 @@ class WorkerFolders:
         """Hand the folder to a worker that is about to start."""
         if self._flight.place is not None:
             node.workerinput[_SESSION_KEY] = str(self._flight.place.session)
-
-
-def _leave_behind_on_fork(flight: Flight) -> None:
-    if not hasattr(os, "register_at_fork"):
-        return
-    reference = weakref.ref(flight)
-
-    def in_child() -> None:
-        alive = reference()
-        if alive is not None:
-            alive.leave_to_parent()
-
-    os.register_at_fork(after_in_child=in_child)

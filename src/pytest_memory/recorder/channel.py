@@ -29,6 +29,7 @@ import zlib
 
 from ..errors import UnreadableFile
 from ..model.activity import ACTIVITIES
+from .forks import call_in_forks
 
 TYPE_CHECKING = False
 
@@ -47,6 +48,7 @@ _MAGIC = b"PTMCRUMB"
 _HEADER = struct.Struct("<8sIIqddd32sB")
 _FLAGS = struct.Struct("<BxxxiB")
 _STATE = struct.Struct("<QddIB")
+_CELL = struct.Struct(f"<{_STATE.size}sI")
 _NAME = struct.Struct("<III")
 _REQUEST = struct.Struct("<QQQ")
 _CHECK = struct.Struct("<I")
@@ -54,8 +56,10 @@ _ANSWER = struct.Struct("<Q")
 _FLAGS_AT, _REQUEST_AT, _ANSWER_AT, _NAMES_AT = 128, 320, 384, 4096
 _NAME_STRIDE = NAME_ROOM + 16
 _SIZE = _NAMES_AT + 2 * _NAME_STRIDE
-_STATE_SLICES = tuple(slice(at, at + _STATE.size + _CHECK.size) for at in (192, 256))
+_STATES_AT = (192, 256)
 _REQUEST_SLICE = slice(_REQUEST_AT, _REQUEST_AT + _REQUEST.size + _CHECK.size)
+
+_pack_state, _store_cell, _crc32 = _STATE.pack, _CELL.pack_into, zlib.crc32  # every phase of every test writes
 
 
 class Crumb:
@@ -131,9 +135,24 @@ class Breadcrumb:
         process_started: Goes into the header.
         clock: Monotonic seconds; injected by tests.
 
+    Attributes:
+        clock: The same.
+
     Raises:
         OSError: The file cannot be made, or there is no room for it.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_begun",
+        "_descriptor",
+        "_generation",
+        "_map",
+        "_number",
+        "clock",
+        "path",
+        "pid",
+    )
 
     def __init__(
         self,
@@ -144,7 +163,7 @@ class Breadcrumb:
     ) -> None:
         self.path = path
         self.pid = os.getpid()
-        self._clock = clock
+        self.clock = clock
         self._generation = 0
         self._number = 0
         self._begun = 0.0
@@ -161,7 +180,7 @@ class Breadcrumb:
         header = (VERSION, NAME_ROOM, self.pid, process_started, time.time(), clock(), name, locked)
         _HEADER.pack_into(self._map, 0, _MAGIC, *header)
         self.idle()
-        _leave_behind_on_fork(self)
+        call_in_forks(self.leave_to_parent)
 
     def begin(self, nodeid: str, activity: int = 1) -> float:
         """A test (or collector) begins; ``activity`` is an index of ``ACTIVITIES``. Gives the time."""
@@ -172,24 +191,29 @@ class Breadcrumb:
         at = _NAMES_AT + (number & 1) * _NAME_STRIDE
         cell = _NAME.pack(number, len(encoded), zlib.crc32(encoded)) + encoded
         self._map[at : at + len(cell)] = cell
-        self._begun = now = self._clock()
-        self._write(activity, now)
-        return now
+        self._begun = now = self.clock()
+        return self.enter(activity, now)
 
-    def enter(self, activity: int) -> float:
-        """The running test enters another phase; ``activity`` is an index of ``ACTIVITIES``. Gives the time."""
-        now = self._clock()
-        self._write(activity, now)
+    def enter(self, activity: int, now: float | None = None) -> float:
+        """The running test enters another phase.
+
+        Args:
+            activity: Index of ``ACTIVITIES``; 0 if no test is running any more.
+            now: When, if that is known already.
+
+        Returns:
+            When.
+        """
+        if now is None:
+            now = self.clock()
+        self._generation = generation = self._generation + 1
+        cell = _pack_state(generation, now, self._begun, self._number, activity)
+        _store_cell(self._map, _STATES_AT[generation & 1], cell, _crc32(cell))
         return now
 
     def idle(self) -> float:
         """No test is running any more. Gives the time."""
         return self.enter(0)
-
-    def _write(self, activity: int, now: float) -> None:
-        self._generation = generation = self._generation + 1
-        cell = _STATE.pack(generation, now, self._begun, self._number, activity)
-        self._map[_STATE_SLICES[generation & 1]] = cell + _CHECK.pack(zlib.crc32(cell))
 
     def guard_request(self) -> GuardRequest | None:
         """The last request of the memory guard, or ``None`` if it never made one."""
@@ -257,7 +281,7 @@ class CrumbReader:
     def read(self) -> Crumb | None:
         """The newest state that is whole; ``None`` if none is."""
         for _ in range(8):  # a writer may be at it; each of its writes takes less than a microsecond
-            for state in sorted(filter(None, map(self._read_state, _STATE_SLICES)), reverse=True):
+            for state in sorted(filter(None, map(self._read_state, _STATES_AT)), reverse=True):
                 generation, since, begun, number, activity = state
                 name = self._read_name(number) if activity else ""
                 if name is not None and activity < len(ACTIVITIES):
@@ -305,11 +329,9 @@ class CrumbReader:
         """Unmap the file."""
         self._map.close()
 
-    def _read_state(self, where: slice) -> tuple[int, float, float, int, int] | None:
-        cell = self._map[where]
-        if _CHECK.unpack_from(cell, _STATE.size)[0] != zlib.crc32(cell[: _STATE.size]):
-            return None
-        return _STATE.unpack_from(cell)
+    def _read_state(self, at: int) -> tuple[int, float, float, int, int] | None:
+        cell, check = _CELL.unpack_from(self._map, at)
+        return _STATE.unpack(cell) if check == zlib.crc32(cell) else None
 
     def _read_name(self, number: int) -> str | None:
         if self._name is not None and self._name[0] == number:  # a name that was whole once does not change
@@ -359,18 +381,3 @@ def _read_request(mapped: mmap.mmap) -> GuardRequest | None:
     if not any(cell) or _CHECK.unpack_from(cell, _REQUEST.size)[0] != zlib.crc32(cell[: _REQUEST.size]):
         return None
     return GuardRequest(*_REQUEST.unpack_from(cell))
-
-
-def _leave_behind_on_fork(crumb: Breadcrumb) -> None:
-    if not hasattr(os, "register_at_fork"):
-        return
-    import weakref
-
-    reference = weakref.ref(crumb)  # what is registered with the interpreter stays registered for ever
-
-    def in_child() -> None:
-        alive = reference()
-        if alive is not None:
-            alive.leave_to_parent()
-
-    os.register_at_fork(after_in_child=in_child)
