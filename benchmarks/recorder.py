@@ -2,7 +2,13 @@
 
 Times whole runs of networkx.classes, interleaved: plain (this plugin idle), --memlog at 0.1 s and at 0.01 s. Starting
 and ending the recorder counts. A ratio is taken within each round; printed are the median of the rounds and their
-range. On a busy machine the CPU time of the test process is the steadier figure: of that the smallest is taken.
+range, and the ratio of the fastest runs, since what else the machine does only ever adds to one. CPU time is that of
+the test process; ``with recorder`` adds the recorder's.
+
+With ``--instructions`` and valgrind installed, callgrind counts the instructions of the test process, with the same
+hash seed: a figure that no other load of the machine disturbs. It takes some fifty times as long as the suite, leaves
+out what the kernel does and the recorder, whose interval it therefore does not depend on. That slow, no phase is brief
+enough to go without a reading of memory, so it counts more of them than there are.
 
 With ``--memlog-python`` the real pytest-memlog runs one module of these tests in an environment of its own (it needs
 pytest 7), beside that environment's own plain run: it waits up to two intervals after each test, and all tests would
@@ -14,12 +20,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,10 +63,16 @@ class Mode:
     tests: int = 0
 
 
-def run(mode: Mode, folder: Path, what: Sequence[str]) -> None:
-    """One round in an empty folder."""
+def clean_environment() -> dict[str, str]:
+    """The environment of every run: no plugin but those named, and no option of this machine's."""
     environment = {**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every run compiles the plugin anew
+    return environment
+
+
+def run(mode: Mode, folder: Path, what: Sequence[str]) -> None:
+    """One round in an empty folder."""
+    environment = clean_environment()
     command = [mode.python, "-m", "pytest", "-q", f"--rootdir={folder}", *mode.options, *what]
     begun = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
@@ -93,20 +107,54 @@ def price(modes: list[Mode], rounds: int, what: Sequence[str] = SUITE) -> None:
                 took = f"{mode.wall[-1]:.2f} s wall, {mode.cpu[-1]:.2f} s CPU"
                 print(f"round {place + 1}: {mode.name}: {took}", flush=True)
     plain = modes[0]
-    print(f"\n{plain.tests} tests, {rounds} rounds\n")
-    print(
-        "| mode | wall, median | × plain, median (range) | CPU of the tests, smallest | × plain | µs CPU a test | ",
-        end="",
-    )
-    print("recorder CPU | recorder memory |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(f"\n{plain.tests} tests, {rounds} rounds; × is the ratio to {plain.name}\n")
+    ratios = "× median (range) | × fastest"
+    print(f"| mode | wall | {ratios} | CPU | {ratios} | with recorder | µs CPU a test | recorder CPU | ", end="")
+    print("recorder memory |\n|" + " --- |" * 11)
     for mode in modes:
-        ratios = [one / other for one, other in zip(mode.wall, plain.wall, strict=True)]
-        spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-        cpu, extra = min(mode.cpu), (min(mode.cpu) - min(plain.cpu)) / mode.tests * 1e6
-        own = f"{min(mode.recorder_cpu):.2f} s" if mode.recorder_cpu else "—"
+        extra = (min(mode.cpu) - min(plain.cpu)) / mode.tests * 1e6
+        own = min(mode.recorder_cpu, default=0.0)
         memory = f"{max(mode.recorder_resident) / 1024**2:.1f} MiB" if mode.recorder_resident else "—"
-        cells = (f"{statistics.median(mode.wall):.2f} s", spread, f"{cpu:.2f} s", f"{cpu / min(plain.cpu):.3f}")
-        print(f"| {mode.name} | {' | '.join(cells)} | {extra:.0f} | {own} | {memory} |")
+        cells = (
+            *compared(mode.wall, plain.wall),
+            *compared(mode.cpu, plain.cpu),
+            f"{(min(mode.cpu) + own) / min(plain.cpu):.3f}",
+            f"{extra:.0f}",
+            f"{own:.2f} s" if own else "—",
+            memory,
+        )
+        print(f"| {mode.name} | {' | '.join(cells)} |")
+
+
+def compared(seconds: list[float], plain: list[float]) -> tuple[str, str, str]:
+    """The median, the ratios within the rounds, and the ratio of the fastest."""
+    ratios = [one / other for one, other in zip(seconds, plain, strict=True)]
+    spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+    return f"{statistics.median(seconds):.2f} s", spread, f"{min(seconds) / min(plain):.3f}"
+
+
+def count(modes: list[Mode]) -> None:
+    """Count the instructions of the test process in each mode. Two at a time, as they disturb no count."""
+
+    def counted(mode: Mode) -> int:
+        callgrind = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+        with tempfile.TemporaryDirectory() as folder:
+            run(mode, Path(folder), SUITE)  # writes the bytecode
+        with tempfile.TemporaryDirectory() as folder:
+            command = [*callgrind, mode.python, "-m", "pytest", "-q", f"--rootdir={folder}", *mode.options, *SUITE]
+            environment = {**clean_environment(), "PYTHONHASHSEED": "0"}
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        found = re.search(r"Collected : (\d+)", done.stderr)
+        if done.returncode or found is None:
+            sys.exit(f"{mode.name}: pytest failed\n{done.stdout}{done.stderr}")
+        return int(found[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        counts = list(pool.map(counted, modes))
+    print("\n| mode | millions of instructions | × plain | thousands more a test |\n| --- | --- | --- | --- |")
+    for mode, one in zip(modes, counts, strict=True):
+        extra = (one - counts[0]) / mode.tests / 1e3
+        print(f"| {mode.name} | {one / 1e6:.0f} | {one / counts[0]:.4f} | {extra:.0f} |")
 
 
 def spikes(modes: list[Mode]) -> None:
@@ -144,7 +192,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memlog-python", help="interpreter of an environment with pytest-memlog and networkx")
+    parser.add_argument("--instructions", action="store_true", help="count those of the test process, and no more")
     arguments = parser.parse_args()
+    if arguments.instructions:
+        count(our_modes()[:2])
+        return
     price(our_modes(), arguments.rounds)
     theirs = []
     if arguments.memlog_python:
