@@ -10,7 +10,6 @@ import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, repeat
 from typing import Literal, NamedTuple
@@ -34,9 +33,8 @@ _LARGE_DISTANCE = math.sqrt(2) * 0.5534  # between medians, in standard deviatio
 _DEVIATIONS_PER_IQR = 1.349  # of a normal distribution
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What can be said of the difference between two series.
+class Evidence(NamedTuple):
+    """What can be said of the difference between two series; a named tuple because there may be many.
 
     Attributes:
         method: How it was found out: ``exact`` (both repeat exactly), ``mann-whitney`` (values were kept),
@@ -123,9 +121,10 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     Annals of Mathematical Statistics 18 (1947), p. 50–60.
     """
     ordered = sorted(second)
-    doubled = sum(map(bisect_left, repeat(ordered), first)) + sum(map(bisect_right, repeat(ordered), first))  # 2 U
     values = [*first, *second]
     untied = len(set(values)) == len(values)
+    below = sum(map(bisect_left, repeat(ordered), first))
+    doubled = below + (below if untied else sum(map(bisect_right, repeat(ordered), first)))  # 2 U
     sizes = [1] * len(values) if untied else [size for _, size in sorted(Counter(values).items())]
     return RankTest(_p(doubled, len(first), len(second), sizes), doubled / (2 * len(first) * len(second)))
 
@@ -139,6 +138,7 @@ def _p(doubled: int, first: int, second: int, sizes: Sequence[int]) -> float:
     return _normal_p(doubled / 2, first, second, sizes)
 
 
+@lru_cache(maxsize=256)
 def _smallest_p(first: int, second: int) -> float:
     """The p of the clearest result that the test can give: all values of one side below all of the other."""
     return 2 / math.comb(first + second, first)

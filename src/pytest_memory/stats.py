@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,11 +24,18 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
+def median(values: Sequence[float]) -> float:
+    """The middle of at least one value, or the mean of the two in the middle."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
 _SUMMARIES: Mapping[str, Callable[[Sequence[float]], float]] = {
     "min": min,
     "max": max,
     "mean": mean,
-    "median": statistics.median,
+    "median": median,
     "stddev": sample_stddev,
 }
 
@@ -105,7 +111,7 @@ def median_interval(values: Sequence[float]) -> Interval | None:
     if not values:
         return None
     ordered = sorted(values)
-    middle = statistics.median(ordered)
+    middle = median(ordered)
     if ordered[0] == ordered[-1]:
         return Interval(middle, middle, middle) if len(ordered) > 1 else None
     rank = _interval_rank(len(ordered))
