@@ -72,8 +72,8 @@ class Gate:
     def _headlines(self, lineup: Lineup, label: int) -> dict[str, dict[str, float]]:
         headlines: dict[str, dict[str, float]] = {key: {} for key in lineup.present[label]}
         for threshold in self.thresholds:
-            for key, measured in lineup.metrics[resolve_metric(threshold.field)][label].items():
-                headlines[key][threshold.field] = measured.headline
+            for key, headline in lineup.metrics[resolve_metric(threshold.field)][label].column(None).items():
+                headlines[key][threshold.field] = headline
         return headlines
 
     def _real(self, lineup: Lineup, regression: Regression) -> bool:

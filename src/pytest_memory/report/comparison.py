@@ -109,17 +109,18 @@ def tone_of(value: float | None, ends: tuple[float, float] | None) -> Tone:
 
 
 def _rows(lineup: Lineup, view: ComparisonView) -> list[_Row]:
-    columns = lineup.metrics[view.metric]
-    pair = len(columns) == 2
+    series = lineup.metrics[view.metric]
+    columns = [one.column(view.stat) for one in series]
+    pair = len(series) == 2
     rows = []
     for key in lineup.ids():
-        measured = tuple(column.get(key) for column in columns)
-        values = tuple(None if one is None else one.value(view.stat) for one in measured)
-        if any(value is not None for value in values):
-            first, last = measured[0], measured[-1]
-            judged = pair and first is not None and last is not None
-            evidence = first.compare(last, view.metric, view.alpha) if judged else None  # type: ignore[union-attr, arg-type]
-            rows.append(_Row(key, measured, values, evidence))
+        values = tuple([column.get(key) for column in columns])
+        if values.count(None) == len(values):
+            continue
+        measured = tuple([one.get(key) for one in series]) if pair else ()
+        judged = pair and None not in measured
+        evidence = measured[0].compare(measured[1], view.metric, view.alpha) if judged else None  # type: ignore[union-attr, arg-type]
+        rows.append(_Row(key, measured, values, evidence))
     return rows
 
 

@@ -12,7 +12,6 @@ from pytest_memory.report.scales import change_percent
 from pytest_memory.report.table import printable
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.lineup import Lineup
-from pytest_memory.store.measured import Columns
 
 _NODE_KEYS = ("func", "group", "module", "class")
 GROUP_KEYS = ("fullname", "name", *_NODE_KEYS, "param:NAME")
@@ -113,9 +112,8 @@ class Values:
 
 
 def _columns(lineup: Lineup, fields: Sequence[Field]) -> list[Sequence[Mapping[str, float]]]:
-    metrics = {field.metric: [Columns(one) for one in lineup.metrics[field.metric]] for field in fields if field.metric}
     return [
-        [columns.column(field.stat) for columns in metrics[field.metric]]
+        [series.column(field.stat) for series in lineup.metrics[field.metric]]
         if field.metric
         else lineup.extras[field.extra]
         for field in fields

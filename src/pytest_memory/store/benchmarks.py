@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +19,10 @@ from pytest_memory.errors import UnreadableFile
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.dims import Dim, dims_of
 from pytest_memory.store.numerals import all_numbers_of, number_of, numbers_of, parse_lazily
-from pytest_memory.store.run_entries import entries_of_run
-from pytest_memory.store.runs import FORMAT, load_run
 
 _LARGEST = 2**63 - 1
+_MEMBERS = itemgetter("fullname", "stats", "params", "extra_info", "group")
+_TYPES: tuple[set[type], ...] = ({str}, {dict}, {dict, type(None)}, {dict, type(None)}, {str, type(None)})
 _ADVICE = "make one with --benchmark-json or --benchmark-save, or with --memory-report=FILE.json"
 
 
@@ -141,7 +141,7 @@ class Benchmark(NamedTuple):
             return ()
         if not isinstance(column, list):
             raise self._wrong(f"extra_info.{BLOB}.{key}", "a list of whole numbers", column)
-        if _are_passes(column):
+        if are_passes(column):
             return column
         for position, value in enumerate(column):
             if type(value) is not int or not 0 <= value <= _LARGEST:
@@ -174,47 +174,18 @@ def read_benchmarks(path: str | Path) -> BenchmarkRun:
     source = str(path)
     with _without_collections():
         entries = _entries(_parse(Path(path)), source)
-        return BenchmarkRun(source, tuple(_benchmark(entry, source, index) for index, entry in enumerate(entries)))
+        return BenchmarkRun(source, tuple(_benchmarks(entries, source)))
 
 
-def times_of(benchmarks: Sequence[Benchmark], stats: Sequence[str]) -> list[dict[str, float]]:
-    """What :meth:`Benchmark.times` gives for each of many; columns that hold nothing odd are read as a whole.
-
-    Raises:
-        UnreadableFile: One is no finite number.
-    """
-    columns = []
-    for stat in stats:
-        numerals = [benchmark.stats.get(stat) for benchmark in benchmarks]
-        values = list(map(float, numerals)) if set(map(type, numerals)) <= {bytes} else [math.nan]  # type: ignore[arg-type]
-        if not math.isfinite(sum(values)):
-            return [benchmark.times(stats) for benchmark in benchmarks]
-        columns.append(values)
-    return [dict(zip(stats, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def passes_of(benchmarks: Sequence[Benchmark], metric: BenchmarkMetric) -> list[Sequence[int]]:
-    """What :meth:`Benchmark.passes` gives for each of many; peaks that hold nothing odd are read as a whole.
-
-    Raises:
-        UnreadableFile: See :meth:`Benchmark.passes`.
-    """
-    blobs = [benchmark.extra.get(BLOB) for benchmark in benchmarks]
-    if metric == "peak" and set(map(type, blobs)) == {dict}:
-        columns = [blob.get(SERIES_KEYS["peak"]) for blob in blobs]  # type: ignore[union-attr]
-        if set(map(type, columns)) == {list} and _are_passes(list(chain.from_iterable(columns))):
-            return columns
-    return [benchmark.passes(metric) for benchmark in benchmarks]
-
-
-def _are_passes(values: Sequence[object]) -> bool:
+def are_passes(values: Sequence[object]) -> bool:
+    """Whether these, one or more, can be the bytes or calls of passes."""
     return set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _LARGEST  # type: ignore[type-var, operator]
 
 
 def _parse(path: Path) -> object:
     try:
         parsed = parse_lazily(path.read_bytes())
-        return all_numbers_of(parsed) if isinstance(parsed, dict) and parsed.get("format") == FORMAT else parsed
+        return all_numbers_of(parsed) if _is_saved_run(parsed) else parsed
     except OSError as error:
         raise UnreadableFile(f"{path} is not a readable JSON file: {error.strerror or error}") from error
     except RecursionError as error:
@@ -223,10 +194,21 @@ def _parse(path: Path) -> object:
         raise UnreadableFile(f"{path} is not a readable JSON file: {error}") from error
 
 
+def _is_saved_run(parsed: object) -> bool:
+    if not isinstance(parsed, dict) or "format" not in parsed:
+        return False
+    from pytest_memory.store.runs import FORMAT  # its imports take as long as thousands of benchmarks
+
+    return bool(parsed["format"] == FORMAT)
+
+
 def _entries(parsed: object, source: str) -> Sequence[object]:
     if not isinstance(parsed, dict):
         raise UnreadableFile(f"{source} is not a pytest-benchmark file: it holds {_shown(parsed)}", _ADVICE)
-    if parsed.get("format") == FORMAT:
+    if _is_saved_run(parsed):
+        from pytest_memory.store.run_entries import entries_of_run
+        from pytest_memory.store.runs import load_run
+
         return entries_of_run(load_run(parsed, source))
     if "benchmarks" not in parsed:
         raise UnreadableFile(f"{source} is not a pytest-benchmark file: it has no 'benchmarks'", _ADVICE)
@@ -234,6 +216,21 @@ def _entries(parsed: object, source: str) -> Sequence[object]:
     if not isinstance(benchmarks, list):
         raise _wrong_place(source, "benchmarks", "a list", benchmarks)
     return benchmarks
+
+
+def _benchmarks(entries: Sequence[Any], source: str) -> list[Benchmark]:
+    """What :func:`_benchmark` makes of each; entries that hold nothing odd are looked at as a whole."""
+    try:
+        members = list(map(_MEMBERS, entries))
+    except (KeyError, TypeError):
+        members = []
+    types = [set(map(type, column)) for column in zip(*members, strict=True)]
+    if not types or not all(found <= known for found, known in zip(types, _TYPES, strict=True)):
+        return [_benchmark(entry, source, index) for index, entry in enumerate(entries)]
+    return [
+        Benchmark(name, source, index, stats, params or {}, extra or {}, group)
+        for index, (name, stats, params, extra, group) in enumerate(members)
+    ]
 
 
 def _benchmark(entry: object, source: str, index: int) -> Benchmark:

@@ -10,6 +10,7 @@ from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
 from pytest_memory.store.dims import Dim, matches
 from pytest_memory.store.measured import EVERYTHING, Measured, Wanted, measure, pool
+from pytest_memory.store.series import Series, series_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,14 @@ class Lineup:
     Attributes:
         labels: In the order given, each once.
         present: The benchmarks under each label, measured or not.
-        metrics: For each metric, one mapping of benchmark ids to measurements per label.
+        metrics: For each metric, the measurements by benchmark under each label.
         dims: The dims of each benchmark, from the first run that has it; empty unless they were asked for.
         extras: For each extra column, one mapping of benchmark ids to numbers per label.
     """
 
     labels: tuple[str, ...]
     present: tuple[frozenset[str], ...]
-    metrics: Mapping[Metric, tuple[Mapping[str, Measured], ...]]
+    metrics: Mapping[Metric, tuple[Series, ...]]
     dims: Mapping[str, Mapping[str, Dim]] = field(default_factory=dict)
     extras: Mapping[str, tuple[Mapping[str, float], ...]] = field(default_factory=dict)
 
@@ -100,7 +101,7 @@ def line_up_split(path: Path, selection: Selection, split: Splitter) -> Lineup:
     builder = _Builder(selection)
     for label, keyed in places.items():
         builder.open(label)
-        builder.add(label, keyed, EVERYTHING)
+        builder.add(label, keyed, pooled=True)
     return builder.build()
 
 
@@ -110,43 +111,52 @@ class _Builder:
         self.dims: dict[str, Mapping[str, Dim]] = {}
         self._ids: dict[str, str] = {}
         self._present: dict[str, set[str]] = {}
-        self._measured: dict[str, dict[Metric, dict[str, Measured]]] = {}
-        self._pooled: dict[tuple[str, Metric, str], list[Measured]] = {}
+        self._series: dict[str, dict[Metric, Series]] = {}
+        self._parts: dict[tuple[str, Metric], dict[str, list[Measured]]] = {}
         self._extras: dict[tuple[str, str], dict[str, float]] = {}
 
     def open(self, label: str) -> None:
         """Make room for a label; those opened before keep their places."""
-        if label not in self._measured:
+        if label not in self._series:
             self._present[label] = set()
-            self._measured[label] = {metric: {} for metric in self.selection.metrics}
+            self._series[label] = {}
 
     def add_run(self, run: LabelledRun, pooled: bool) -> None:
         """Take what is selected of a file, which is let go before the next one is parsed."""
         benchmarks = read_benchmarks(run.path).benchmarks
         # One text for an id in all runs: it is found faster than another that is equal.
         keyed = [(self._ids.setdefault(benchmark.id, benchmark.id), benchmark) for benchmark in benchmarks]
-        repeated = pooled or len(dict(keyed)) < len(keyed)
-        self.add(run.label, keyed, EVERYTHING if repeated else self.selection.wanted)
+        self.add(run.label, keyed, pooled or len(dict(keyed)) < len(keyed))
 
-    def add(self, label: str, keyed: Sequence[tuple[str, Benchmark]], wanted: Wanted) -> None:
-        """Take what is selected of benchmarks, each under the key that stands before it."""
+    def add(self, label: str, keyed: Sequence[tuple[str, Benchmark]], pooled: bool) -> None:
+        """Take what is selected of benchmarks, each under the key that stands before it.
+
+        Args:
+            label: Under which they are shown.
+            keyed: The benchmarks.
+            pooled: Whether a key may be among them, or be given under this label, several times.
+        """
         selection = self.selection
         if selection.where or selection.dims or selection.extras:
             keyed = self._matching(label, keyed)
         keys, benchmarks = [key for key, _ in keyed], [benchmark for _, benchmark in keyed]
         self._present[label].update(keys)
-        for metric, column in self._measured[label].items():
-            for key, measured in zip(keys, measure(benchmarks, metric, wanted), strict=True):
-                if measured is None:
-                    continue
-                if key in column:
-                    self._pooled.setdefault((label, metric, key), [column[key]]).append(measured)
-                else:
-                    column[key] = measured
+        for metric in selection.metrics:
+            if not pooled:
+                self._series[label][metric] = series_of(keys, benchmarks, metric, selection.wanted)
+                continue
+            parts = self._parts.setdefault((label, metric), {})
+            for key, measured in zip(keys, measure(benchmarks, metric), strict=True):
+                if measured is not None:
+                    parts.setdefault(key, []).append(measured)
 
     def _matching(self, label: str, keyed: Sequence[tuple[str, Benchmark]]) -> list[tuple[str, Benchmark]]:
         matching = []
+        whatever = not self.selection.where and not self.selection.extras
         for key, benchmark in keyed:
+            if whatever and key in self.dims:
+                matching.append((key, benchmark))
+                continue
             dims = benchmark.dims
             if matches(dims, self.selection.where):
                 self._add_dims(dims, label, key)
@@ -162,14 +172,14 @@ class _Builder:
                 self._extras.setdefault((name, label), {})[key] = value
 
     def build(self) -> Lineup:
-        for (label, metric, key), parts in self._pooled.items():
-            self._measured[label][metric][key] = pool(parts)
-        labels = tuple(self._measured)
+        for (label, metric), measured in self._parts.items():
+            self._series[label][metric] = Series({key: pool(parts) for key, parts in measured.items()})
+        labels = tuple(self._series)
         return Lineup(
             labels=labels,
             present=tuple(frozenset(self._present[label]) for label in labels),
             metrics={
-                metric: tuple(self._measured[label][metric] for label in labels) for metric in self.selection.metrics
+                metric: tuple(self._series[label][metric] for label in labels) for metric in self.selection.metrics
             },
             dims=self.dims,
             extras={

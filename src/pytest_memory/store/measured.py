@@ -8,16 +8,16 @@ runs' own.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_memory.model.benchmark import SERIES_KEYS, BenchmarkMetric
 from pytest_memory.significance import LARGE_EFFECT, Evidence, weigh, weigh_summaries
-from pytest_memory.stats import Interval, Summary, median_interval, summarise, summary_interval
+from pytest_memory.stats import Interval, Summary, median, median_interval, summarise, summary_interval
 from pytest_memory.store.benchmark_json import Metric
-from pytest_memory.store.benchmarks import Benchmark, passes_of, times_of
+from pytest_memory.store.benchmarks import Benchmark
+from pytest_memory.store.columns import passes_of, rounds_of, times_of
 
 _MEMORY: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS}
 _NOTHING: Mapping[str, float] = {}
@@ -27,11 +27,11 @@ _TIME_STATS = ("min", "max", "mean", "median", "stddev", "iqr")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody will ask of the measurements; the rest is left in the file.
+    """What somebody will ask of the measurements; the rest is left in the file. Runs are pooled of everything.
 
     Attributes:
         times: The computed times.
-        evidence: Whether differences will be tested, or runs pooled.
+        evidence: Whether differences will be tested.
     """
 
     times: tuple[str, ...] = _TIME_STATS
@@ -40,7 +40,8 @@ class Wanted:
     @classmethod
     def of(cls, stats: Iterable[str], *, evidence: bool) -> Wanted:
         """What is read for some statistics, and for tests of the differences if they are wanted."""
-        return cls() if evidence else cls(tuple(dict.fromkeys(("min", *stats))), evidence=False)
+        tested = ("median", "iqr") if evidence else ()  # the test where rounds were not kept
+        return cls(tuple(dict.fromkeys(("min", *stats, *tested))), evidence)
 
 
 EVERYTHING = Wanted()
@@ -116,10 +117,28 @@ def measure(benchmarks: Sequence[Benchmark], metric: Metric, wanted: Wanted = EV
         UnreadableFile: What the file holds in its place is not a measurement.
     """
     if metric == "time":
-        times = times_of(benchmarks, wanted.times)
-        return [_measure_time(one, stats, wanted) for one, stats in zip(benchmarks, times, strict=True)]
+        return _measure_times(benchmarks, wanted)
     columns = passes_of(benchmarks, _MEMORY[metric])
     return [_measure_memory(one, passes, metric) for one, passes in zip(benchmarks, columns, strict=True)]
+
+
+def _measure_times(benchmarks: Sequence[Benchmark], wanted: Wanted) -> list[Measured | None]:
+    timed = list(zip(benchmarks, times_of(benchmarks, wanted.times), strict=True))
+    # What is asked for and was not saved can be computed from the rounds.
+    needed = len(wanted.times) + wanted.evidence
+    rounds = iter(rounds_of([one for one, stats in timed if "min" in stats and len(stats) < needed]))
+    measured: list[Measured | None] = []
+    for one, stats in timed:
+        headline = stats.get("min")
+        if headline is None:
+            measured.append(None)
+        elif len(stats) < needed:
+            values = next(rounds)
+            count = len(values) or int(one.time("rounds") or 1)
+            measured.append(Measured(headline, headline, values, stats, count))
+        else:
+            measured.append(Measured(headline, headline, (), stats, 0))
+    return measured
 
 
 def _measure_memory(benchmark: Benchmark, passes: Sequence[int], metric: Metric) -> Measured | None:
@@ -132,39 +151,6 @@ def _measure_memory(benchmark: Benchmark, passes: Sequence[int], metric: Metric)
     peak = min(peaks)
     headline = passes[peaks.index(peak)]
     return Measured(headline, peak, passes, _NOTHING, len(passes))
-
-
-class Columns:
-    """Statistics of many benchmarks, as :meth:`Measured.value` gives them; those that lack one are left out.
-
-    Args:
-        measured: One metric under one label, by benchmark.
-    """
-
-    def __init__(self, measured: Mapping[str, Measured]) -> None:
-        self._measured = measured
-        self._steady: dict[str, float] = {}  # those whose values are all the same, as nearly all bytes are
-        self._other: dict[str, Measured] = {}
-        self._stored: dict[str, Mapping[str, float]] = {}
-        for key, one in measured.items():
-            values = one.values
-            if values and not one.stats and values.count(values[0]) == len(values):
-                self._steady[key] = values[0]
-            else:
-                self._other[key] = one
-                self._stored[key] = one.stats
-
-    def column(self, stat: str | None) -> dict[str, float]:
-        """One statistic by benchmark, or the headline for ``None``."""
-        if stat is None:
-            return {key: one.headline for key, one in self._measured.items()}
-        try:
-            other = {key: stats[stat] for key, stats in self._stored.items()}
-        except KeyError:  # a file without it, or memory, of which no statistic is stored
-            other = {key: value for key, one in self._other.items() if (value := one.value(stat)) is not None}
-        if stat == "iqr":
-            return other
-        return other | (dict.fromkeys(self._steady, 0.0) if stat == "stddev" else self._steady)
 
 
 def pool(parts: Sequence[Measured]) -> Measured:
@@ -180,17 +166,6 @@ def pool(parts: Sequence[Measured]) -> Measured:
     return Measured(first.headline, first.peak, (), _pooled_stats(parts), rounds, per_run)
 
 
-def _measure_time(benchmark: Benchmark, stats: Mapping[str, float], wanted: Wanted) -> Measured | None:
-    headline = stats.get("min")
-    if headline is None:
-        return None
-    if not wanted.evidence and len(stats) == len(wanted.times):
-        return Measured(headline, headline, (), stats, 0)
-    values = benchmark.rounds
-    rounds = benchmark.kept_rounds or int(benchmark.time("rounds") or 1)
-    return Measured(headline, headline, values, stats, rounds)
-
-
 def _pooled_stats(parts: Sequence[Measured]) -> dict[str, float]:
     pooled: dict[str, float] = {}
     columns = {stat: [value for part in parts if (value := part.value(stat)) is not None] for stat in _TIME_STATS}
@@ -204,7 +179,7 @@ def _pooled_stat(stat: str, column: Sequence[float], means: Sequence[float], rou
     if stat in ("min", "max"):
         return summarise(column, stat)
     if stat in ("median", "iqr") or len(means) < len(column):
-        return statistics.median(column)
+        return median(column)
     total = sum(rounds)
     mean = math.fsum(part * count for part, count in zip(means, rounds, strict=True)) / total
     if stat == "mean":

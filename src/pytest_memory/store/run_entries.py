@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_memory.model import Run, TestRecord
 from pytest_memory.model.benchmark import BLOB
+
+if TYPE_CHECKING:
+    from pytest_memory.model import Run, TestRecord
 
 
 def entries_of_run(run: Run) -> list[dict[str, Any]]:
