@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_memory.report.table import Cell, Column, Header, Table, by_column, printable, render_text
+from pytest_memory.report.drawing import render_text
+from pytest_memory.report.table import Cell, Column, Header, Sheet, Table, by_column, printable
 
 from .conftest import benchmark
 
@@ -79,12 +80,12 @@ def test_a_terminal_gets_colours_and_red_errors(pair):
     os.close(master)
 
 
-def table_of(title, columns, rows):
+def sheet_of(title, columns, rows):
     header = Header(columns)
-    return Table(title, header, by_column(rows, header))
+    return Sheet(by_column(rows, header), [Table(title, header, slice(len(rows)))])
 
 
-TABLE = table_of(
+SHEET = sheet_of(
     "peak (KiB)",
     (Column("id", "id", text=True), Column("a", "a"), Column("b", "b", opens_section=True)),
     [
@@ -96,8 +97,8 @@ TABLE = table_of(
 
 def test_a_wide_terminal_gets_one_line_per_row():
     """So does a pipe, of whatever width."""
-    assert render_text([TABLE], width=200) == render_text([TABLE])
-    assert render_text([TABLE]).splitlines()[1:] == [
+    assert render_text(SHEET, width=200) == render_text(SHEET)
+    assert render_text(SHEET).splitlines()[1:] == [
         "id                                                          a │     b",
         "─" * 69,
         "test_with_a_very_long_name[parameter-another-parameter]  1.00 │  2.00",
@@ -107,7 +108,7 @@ def test_a_wide_terminal_gets_one_line_per_row():
 
 def test_a_narrow_terminal_folds_names_and_cuts_nothing():
     """The name goes on in the next line, indented."""
-    lines = render_text([TABLE], width=50).splitlines()
+    lines = render_text(SHEET, width=50).splitlines()
     assert max(map(len, lines)) <= 50
     folded = lines[3].split("  ")[0] + lines[4].strip()
     assert folded == "test_with_a_very_long_name[parameter-another-parameter]"
@@ -121,10 +122,10 @@ def test_a_name_cannot_write_on_the_terminal():
 
 def test_wide_characters_take_two_columns():
     """Columns stay under each other beside names in Chinese."""
-    table = table_of(
+    sheet = sheet_of(
         "", (Column("id", "id", text=True), Column("a", "a")), [[Cell("测试"), Cell("1")], [Cell("ab"), Cell("2")]]
     )
-    assert render_text([table]).splitlines()[2:] == ["测试  1", "ab    2"]
+    assert render_text(sheet).splitlines()[2:] == ["测试  1", "ab    2"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

@@ -16,9 +16,9 @@ from pytest_memory.cli.output import Output
 from pytest_memory.cli.pivot import pivoted
 from pytest_memory.cli.runs import labelled_runs, require_two
 from pytest_memory.cli.streams import remark
-from pytest_memory.report.comparison import ComparisonView, comparison_rows, comparison_table
-from pytest_memory.report.diff import diff_tables
-from pytest_memory.report.grouped import grouped_tables
+from pytest_memory.report.comparison import ComparisonView, comparison_rows, comparison_sheet
+from pytest_memory.report.diff import diff_sheet
+from pytest_memory.report.grouped import grouped_sheet
 from pytest_memory.report.values import GroupedView, grouped_rows
 from pytest_memory.store.benchmark_json import resolve_metric
 from pytest_memory.store.lineup import LabelledRun, Selection, line_up
@@ -141,7 +141,7 @@ def _side_by_side(request: _Request, view: ComparisonView) -> None:
     lineup = line_up(request.runs, Selection(request.gate.metrics(view.metric), where=request.where, wanted=wanted))
     request.output.refuse_without(lineup, view.metric)
     request.output.save_csv(lambda: comparison_rows(lineup, view))
-    request.output.show([comparison_table(lineup, view)])
+    request.output.show(comparison_sheet(lineup, view))
     request.gate.judge(lineup)
 
 
@@ -163,5 +163,5 @@ def _wide(request: _Request, view: GroupedView, pivot: str | None, diff: bool) -
     if "rss" in metrics and not any(lineup.metrics["rss"]):
         remark("rss not recorded in these runs: benchmarks need isolate=True, tests --memory-resident=exact")
     request.output.save_csv(lambda: grouped_rows(lineup, view))
-    request.output.show(diff_tables(lineup, view) if diff else grouped_tables(lineup, view))
+    request.output.show(diff_sheet(lineup, view) if diff else grouped_sheet(lineup, view))
     request.gate.judge(lineup)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pytest_memory.cli.errors import CommandFailed
 from pytest_memory.cli.streams import emit, remark, wants_colour
+from pytest_memory.report.drawing import render_text
 from pytest_memory.report.markdown import render_markdown
 from pytest_memory.report.separated import render_csv
-from pytest_memory.report.table import Table, render_text
+from pytest_memory.report.table import Sheet
 from pytest_memory.report.tables_json import render_tables_json
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.documents import write_text
@@ -37,22 +38,22 @@ class Output:
         self.format = format
         self.csv = csv
 
-    def show(self, tables: Sequence[Table]) -> None:
+    def show(self, sheet: Sheet) -> None:
         """Write tables to stdout; colours and folding are for terminals alone.
 
         Raises:
             CommandFailed: There is nothing to show.
         """
-        if not tables:
+        if not sheet.tables:
             raise CommandFailed("no benchmarks in these runs have what was asked for", "see --columns and --where")
         if self.format == "json":
-            emit(render_tables_json(tables))
+            emit(render_tables_json(sheet))
         elif self.format == "md":
-            emit(render_markdown(tables))
+            emit(render_markdown(sheet))
         else:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             colour = wants_colour()
-            emit(render_text(tables, width=width, colour=colour))
+            emit(render_text(sheet, width=width, colour=colour))
 
     def save_csv(self, rows: Callable[[], Sequence[Sequence[object]]]) -> None:
         """Write raw numbers, if they were asked for; they are not computed otherwise.

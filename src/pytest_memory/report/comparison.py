@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_memory.model.benchmark import short_id
 from pytest_memory.report.scales import Scale, change_percent, change_text, scale_for
-from pytest_memory.report.table import Cell, Column, Header, Table, Tone, by_column, printable
+from pytest_memory.report.table import Cell, Column, Header, Sheet, Table, Tone, by_column, printable
 from pytest_memory.significance import Evidence
 from pytest_memory.stats import geometric_mean
 from pytest_memory.store.benchmark_json import Metric
@@ -52,7 +52,7 @@ class _Row:
         return change_percent(self.values[0], self.values[-1])
 
 
-def comparison_table(lineup: Lineup, view: ComparisonView) -> Table:
+def comparison_sheet(lineup: Lineup, view: ComparisonView) -> Sheet:
     """Lay one metric of all runs side by side.
 
     With two runs each change that is not real is marked ``~``: p is not below alpha, or too few values were measured
@@ -67,13 +67,14 @@ def comparison_table(lineup: Lineup, view: ComparisonView) -> Table:
     if pair:
         _align([*cells, *totals], position=len(lineup.labels) + 1)
     header = Header(_columns(lineup.labels, pair, view.statistics))
-    return Table(
+    table = Table(
         title=f"{view.metric}{f' {view.stat}' if view.stat else ''} ({scale.unit})",
         header=header,
-        body=by_column(cells, header),
+        rows=slice(len(cells)),
         totals=totals,
         notes=_notes(rows, lineup.labels, view) if pair else _arrivals(rows, lineup.labels),
     )
+    return Sheet(by_column(cells, header), [table])
 
 
 def comparison_rows(lineup: Lineup, view: ComparisonView) -> list[list[object]]:

@@ -2,44 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 
 from pytest_memory.report.comparison import NOISE_MARK, names_of
 from pytest_memory.report.scales import Scale, change_percent, change_text, scale_for
-from pytest_memory.report.table import Cell, Column, Header, Table, by_column, printable
+from pytest_memory.report.table import Cell, Cells, Column, Header, Sheet, Table, printable
 from pytest_memory.report.values import Field, GroupedView, Values, groups_of
 from pytest_memory.store.lineup import Lineup
 
 
-def diff_tables(lineup: Lineup, view: GroupedView) -> list[Table]:
+def diff_sheet(lineup: Lineup, view: GroupedView) -> Sheet:
     """One table per group: the value under the first label, then the change of each later one."""
     values = Values(lineup, view.fields, view.alpha)
-    return [_diff(title, keys, values) for title, keys in groups_of(values, view).items()]
+    header = _header(values)
+    groups = groups_of(values, view)
+    keys = list(chain.from_iterable(groups.values()))
+    names = [name for group in groups.values() for name in names_of(group).values()]
+    columns = [_column([Cell(name, key) for name, key in zip(names, keys, strict=True)] for _ in values.fields)]
+    columns.append(_column([Cell(field.key, field.key)] * len(keys) for field in values.fields))
+    columns.append(_column(_bases(values, position, keys) for position in range(len(values.fields))))
+    for label in range(1, len(values.labels)):
+        columns.append(_column(_changes(values, position, label, keys) for position in range(len(values.fields))))
+    ends = list(accumulate([len(group) * len(values.fields) for group in groups.values()], initial=0))
+    rows = map(slice, ends, ends[1:])
+    return Sheet(columns, [Table(title, header, part) for title, part in zip(groups, rows, strict=True)])
 
 
-def _diff(title: str, keys: Sequence[str], values: Values) -> Table:
+def _column(cells: Iterable[Sequence[Cell]]) -> Cells:
+    """One column of the cells of each field, those of a benchmark under each other."""
+    return Cells(list(chain.from_iterable(zip(*cells, strict=True))))
+
+
+def _header(values: Values) -> Header:
     several = len(values.fields) > 1
-    names = names_of(keys)
-    rows = []
-    for key in keys:
-        for field, column in zip(values.fields, values.columns, strict=True):
-            base, *others = (numbers.get(key) for numbers in column)
-            cells = [Cell(names[key], key), Cell(field.key, field.key), Cell(_with_unit(base, field), base)]
-            for label, other in enumerate(others, 1):
-                percent = change_percent(base, other)
-                real = not percent or values.real(field, key, label)
-                cells.append(_change(percent, real))
-            rows.append(cells)
     first, *later = values.labels
-    header = Header(
+    base = printable(first) if several else "\n".join([printable(first), *[field.key for field in values.fields]])
+    return Header(
         (
             Column("id", "name", text=True),
             Column("metric", "metric", text=True, machine=not several),
-            Column("base", printable(first) if several else f"{printable(first)}\n{values.fields[0].key}"),
+            Column("base", base),
             *(Column(label, printable(label), under="change_pct") for label in later),
         )
     )
-    return Table(title, header, by_column(rows, header))
+
+
+def _bases(values: Values, position: int, keys: Sequence[str]) -> list[Cell]:
+    field, numbers = values.fields[position], map(values.columns[position][0].get, keys)
+    return [Cell(_with_unit(number, field), number) for number in numbers]
+
+
+def _changes(values: Values, position: int, label: int, keys: Sequence[str]) -> list[Cell]:
+    field, column = values.fields[position], values.columns[position]
+    percents = list(map(change_percent, map(column[0].get, keys), map(column[label].get, keys)))
+    return [
+        _change(percent, not percent or values.real(field, key, label))
+        for percent, key in zip(percents, keys, strict=True)
+    ]
 
 
 def _with_unit(value: float | None, field: Field) -> str:

@@ -2,59 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 from pytest_memory.report.comparison import extremes, names_of, tone_of
-from pytest_memory.report.scales import Scale, scale_for
-from pytest_memory.report.table import Cell, Column, Header, Raw, Table, Tone, printable
-from pytest_memory.report.values import Field, Grid, GroupedView, Values, groups_of
+from pytest_memory.report.scales import MISSING, Scale, scales_for
+from pytest_memory.report.table import Body, Cell, Column, Header, Raw, Sheet, Table, Tone, printable
+from pytest_memory.report.values import Field, GroupedView, Stack, Values, groups_of
 from pytest_memory.stats import geometric_mean
 from pytest_memory.store.lineup import Lineup
 
 _FACTOR_SHOWN = 1000
 _FACTOR_BEYOND = " (>1000.0)"
+_NO_FACTOR = float("nan")  # neither equals a number nor is less than one
+
+# Seconds as Scale writes them; printf's formats take a sixth less than f-strings, and there may be a million numbers.
+_SECONDS = "%.4g"
+_LEAST_SECONDS = "%.4g (1.0)"
+_MORE_SECONDS = "%.4g (%.2f)"
 
 
-def grouped_tables(lineup: Lineup, view: GroupedView) -> list[Table]:
+def grouped_sheet(lineup: Lineup, view: GroupedView) -> Sheet:
     """One table per group; none if nothing was measured."""
     values = Values(lineup, view.fields, view.alpha)
     groups = groups_of(values, view)
-    drawer = _Drawer(values)
-    grids = values.grids(groups.values())
-    return [drawer.table(title, keys, grid) for (title, keys), grid in zip(groups.items(), grids, strict=True)]
-
-
-class _Drawer:
-    """Makes the tables; what thousands of them share is made once."""
-
-    def __init__(self, values: Values) -> None:
-        self._values = values
-        self._labels = [f"({printable(label)})" for label in values.labels]
-        self._headers: dict[tuple[str, ...], Header] = {}
-
-    def table(self, title: str, keys: Sequence[str], grid: Grid) -> Table:
-        values, rows = self._values, grid.rows
-        body: list[_Numbers] = []
-        for field, numbers in zip(values.fields, grid.columns, strict=True):
-            # The statistics of bytes that repeat exactly are one number.
-            same = body and body[-1].numbers == numbers and body[-1].field.metric == field.metric
-            body.append(body[-1] if same else _Numbers(numbers, field))
-        scales = [column.scale for column in body]
-        units = tuple([scale.unit for scale in scales])
-        header = self._headers.get(units)
+    stack = values.stacked(groups.values())
+    numbers = _number_columns(values.fields, stack)
+    columns: list[Body] = [_Names(stack, values.labels, groups.values()), _Runs(stack, values.labels), *numbers]
+    headers: dict[tuple[str, ...], Header] = {}
+    tables = []
+    scales = zip(*[column.scales for column in numbers], strict=True)
+    for (title, keys), rows, scale in zip(groups.items(), stack.parts, scales, strict=True):
+        units = tuple([one.unit for one in scale])
+        header = headers.get(units)
         if header is None:
-            header = self._headers[units] = Header(_columns(values.fields, scales))
-        names = _Names(rows, self._labels, {} if len(keys) == 1 else names_of(keys))
-        return Table(title, header, [names, _Runs(rows, values.labels), *body], _geomeans(values, keys, scales))
+            header = headers[units] = Header(_header_columns(values.fields, units))
+        tables.append(Table(title, header, rows, _geomeans(values, keys, scale)))
+    return Sheet(columns, tables)
 
 
-def _columns(fields: Sequence[Field], scales: Sequence[Scale]) -> list[Column]:
+def _header_columns(fields: Sequence[Field], units: Sequence[str]) -> list[Column]:
     columns = [Column("id", "name", text=True), Column("run", "", machine=True)]
-    for position, (field, scale) in enumerate(zip(fields, scales, strict=True)):
+    for position, (field, unit) in enumerate(zip(fields, units, strict=True)):
         turns = position > 0 and (fields[position - 1].metric == "time") != (field.metric == "time")
-        title = (
-            f"{field.metric} ({scale.unit})\n{field.stat or ''}".rstrip() if field.metric else printable(field.extra)
-        )
+        title = f"{field.metric} ({unit})\n{field.stat or ''}".rstrip() if field.metric else printable(field.extra)
         columns.append(Column(field.key, title, opens_section=turns))
     return columns
 
@@ -62,99 +53,165 @@ def _columns(fields: Sequence[Field], scales: Sequence[Scale]) -> list[Column]:
 class _Names:
     """The column that names the rows, by benchmark and run; by run alone in a group of one benchmark."""
 
-    def __init__(self, rows: Sequence[tuple[str, int]], labels: Sequence[str], names: Mapping[str, str]) -> None:
-        self._rows = rows
-        self._labels = labels
-        self._names = names
+    def __init__(self, stack: Stack, labels: Sequence[str], groups: Collection[Sequence[str]]) -> None:
+        self._stack = stack
+        self._labels = [f"({printable(label)})" for label in labels]
+        self._groups = groups
+        self._tones: list[Tone] = [""] * len(stack.keys)
 
     def texts(self) -> list[str]:
-        if not self._names:
-            return [self._labels[label] for _, label in self._rows]
-        return [f"{self._names[key]} {self._labels[label]}" for key, label in self._rows]
+        return self._texts
 
-    def raws(self) -> list[str]:
-        return [key for key, _ in self._rows]
+    def raws(self) -> Sequence[str]:
+        return self._stack.keys
 
     def tones(self) -> list[Tone]:
-        return [""] * len(self._rows)
+        return self._tones
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        stack = self._stack
+        texts = [self._labels[label] for label in stack.labels]
+        for keys, part in zip(self._groups, stack.parts, strict=True):
+            if len(keys) > 1:
+                names = names_of(keys)
+                texts[part] = [f"{names[key]} {run}" for key, run in zip(stack.keys[part], texts[part], strict=True)]
+        return texts
 
 
 class _Runs:
     """The label of each row, for machines."""
 
-    def __init__(self, rows: Sequence[tuple[str, int]], labels: Sequence[str]) -> None:
-        self._rows = rows
-        self._labels = labels
+    def __init__(self, stack: Stack, labels: Sequence[str]) -> None:
+        self._labels = [labels[label] for label in stack.labels]
+        self._nothing: list[Tone] = [""] * len(stack.labels)
 
-    def texts(self) -> list[str]:
-        return [""] * len(self._rows)
+    def texts(self) -> Sequence[str]:
+        return self._nothing
 
     def raws(self) -> list[str]:
-        return [self._labels[label] for _, label in self._rows]
+        return self._labels
 
     def tones(self) -> list[Tone]:
-        return [""] * len(self._rows)
+        return self._nothing
 
 
 class _Numbers:
-    """One column: its unit suits its smallest positive number, beside each number stands how often it is the smallest.
+    """One column: each table's unit suits its smallest positive number, of which every number says how often it is it.
+
+    Args:
+        field: What they are.
+        numbers: From the top.
+        stack: All rows.
+        before: The column to the left, if it is of the same metric.
 
     Attributes:
-        numbers: From the top.
-        field: What they are.
-        scale: Their unit.
+        scales: The unit of each table.
     """
 
-    __slots__ = ("_best", "_texts", "field", "numbers", "scale")
-
-    def __init__(self, numbers: Sequence[float | None], field: Field) -> None:
-        self.numbers = numbers
-        self.field = field
-        present: Sequence[float] = [one for one in numbers if one is not None] if None in numbers else numbers  # type: ignore[assignment]
-        self._best = best = min(present, default=0)
-        if field.metric is None:
-            self.scale = Scale("count")
-        else:
-            self.scale = scale_for(field.metric, best if best > 0 else min((n for n in present if n > 0), default=0))
-        self._texts: list[str] | None = None
+    def __init__(self, field: Field, numbers: Sequence[float | None], stack: Stack, before: _Numbers | None) -> None:
+        self._field = field
+        self._numbers = numbers
+        self._parts = stack.parts
+        self._tables = stack.cut(numbers)
+        self._before = before
+        self._least = self._smallest()
+        self.scales = self._suitable()
 
     def texts(self) -> list[str]:
-        if self._texts is None:
-            self._texts = self._written()
         return self._texts
 
     def raws(self) -> Sequence[Raw]:
-        return self.numbers
+        return self._numbers
 
     def tones(self) -> list[Tone]:
-        ends = extremes(self.numbers)
-        return [tone_of(number, ends) for number in self.numbers]
+        return self._tones
 
-    def _written(self) -> list[str]:
-        numbers, best = self.numbers, self._best
-        if self._is_regular:  # nearly all of a million
-            return [f"{n:.4g} (1.0)" if n == best else f"{n:.4g} ({n / best:.2f})" for n in numbers]  # type: ignore[operator]
-        texts = self.scale.texts(numbers)
-        if self.field.metric is None or best <= 0 or len(numbers) == 1:
-            return texts
-        return [text + _factor(number, best) for text, number in zip(texts, numbers, strict=True)]
+    def _smallest(self) -> list[float]:
+        """The smallest number of each table, or 0."""
+        tables = self._tables
+        if None in self._numbers:
+            tables = [[number for number in table if number is not None] or [0] for table in tables]
+        return list(map(min, tables))  # type: ignore[arg-type]
 
-    @property
-    def _is_regular(self) -> bool:
-        """Whether these are several times, none of which is missing or far from the others."""
-        numbers, best = self.numbers, self._best
-        if self.field.metric != "time" or best <= 0 or len(numbers) == 1 or None in numbers:
-            return False
-        return max(numbers) <= best * _FACTOR_SHOWN  # type: ignore[type-var, operator]
+    def _suitable(self) -> list[Scale]:
+        if self._field.metric is None:
+            return [Scale("count")] * len(self._parts)
+        positive = [
+            least if least > 0 else min((one for one in table if one is not None and one > 0), default=0)
+            for least, table in zip(self._least, self._tables, strict=True)
+        ]
+        return scales_for(self._field.metric, positive)
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        if self._field.metric == "time":
+            return _seconds_texts(self._numbers, self._bases)
+        texts: list[str] = []
+        before = self._before
+        for position, (numbers, scale) in enumerate(zip(self._tables, self.scales, strict=True)):
+            part = self._parts[position]
+            # Bytes repeat exactly: nearly all runs have one number, and nearly all statistics of one run are the same.
+            if before is not None and numbers == before._tables[position]:
+                texts += before._texts[part]
+            elif numbers.count(numbers[0]) == len(numbers):
+                texts += [scale.text(numbers[0]) + _factor(numbers[0], self._bases[part.start])] * len(numbers)
+            else:
+                texts += map(str.__add__, scale.texts(numbers), map(_factor, numbers, self._bases[part]))
+        return texts
+
+    @cached_property
+    def _bases(self) -> list[float]:
+        """For each row what its number is a multiple of."""
+        bases: list[float] = []
+        for least, part in zip(self._least, self._parts, strict=True):
+            rows = part.stop - part.start
+            bases += [least if least > 0 and rows > 1 and self._field.metric else _NO_FACTOR] * rows
+        return bases
+
+    @cached_property
+    def _tones(self) -> list[Tone]:
+        tones: list[Tone] = []
+        for table in self._tables:
+            ends = extremes(table)
+            tones += [tone_of(number, ends) for number in table]
+        return tones
 
 
-def _factor(number: float | None, best: float) -> str:
-    if number is None:
+def _number_columns(fields: Sequence[Field], stack: Stack) -> list[_Numbers]:
+    columns: list[_Numbers] = []
+    metric = None
+    for field, numbers in zip(fields, stack.columns, strict=True):
+        before = columns[-1] if columns and field.metric == metric else None
+        columns.append(_Numbers(field, numbers, stack, before))
+        metric = field.metric
+    return columns
+
+
+def _seconds_texts(numbers: Sequence[float | None], bases: Sequence[float]) -> list[str]:
+    """All numbers of a column at once, each as ``Scale`` and ``_factor`` write it."""
+    return [
+        _MORE_SECONDS % (number, number / base)
+        if number is not None and base < number <= base * _FACTOR_SHOWN
+        else _LEAST_SECONDS % number
+        if number == base
+        else _odd_seconds(number, base)
+        for number, base in zip(numbers, bases, strict=True)
+    ]
+
+
+def _odd_seconds(number: float | None, base: float) -> str:
+    return MISSING if number is None else _SECONDS % number + _factor(number, base)
+
+
+def _factor(number: float | None, base: float) -> str:
+    """How many times the base a number is; nothing without a base."""
+    if number == base:
+        return " (1.0)"
+    if number is None or base != base:
         return ""
-    factor = number / best
-    if factor > _FACTOR_SHOWN:
-        return _FACTOR_BEYOND
-    return " (1.0)" if number == best else f" ({factor:.2f})"
+    factor = number / base
+    return _FACTOR_BEYOND if factor > _FACTOR_SHOWN else f" ({factor:.2f})"
 
 
 def _geomeans(values: Values, keys: Sequence[str], scales: Sequence[Scale]) -> list[list[Cell]]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_memory.report.table import Cell, Table
+from pytest_memory.report.table import Cell, Sheet, Table
 
 
-def render_markdown(tables: Sequence[Table]) -> str:
+def render_markdown(sheet: Sheet) -> str:
     """Draw tables as pipe tables under headings; notes become paragraphs."""
-    return "\n\n".join(_table(table) for table in tables)
+    if not sheet.tables:
+        return ""
+    texts = [sheet.columns[position].texts() for position in sheet.tables[0].header.shown]
+    lines = list(map(_line, zip(*texts, strict=True)))
+    return "\n\n".join([_table(table, lines[table.rows]) for table in sheet.tables])
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, body: Sequence[str]) -> str:
     header = table.header
     columns = [header.columns[position] for position in header.shown]
     lines = [f"#### {_escape(table.title)}", ""] if table.title else []
     lines.append(_line([column.title.replace("\n", " ") for column in columns]))
     lines.append("| " + " | ".join(":---" if column.text else "---:" for column in columns) + " |")
-    lines += map(_line, zip(*[table.body[position].texts() for position in header.shown], strict=True))
+    lines += body
     lines += [_line([_strong(row[position]) for position in header.shown]) for row in table.totals]
     for note in table.notes:
         lines += ["", _escape(note)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,15 +43,21 @@ class Scale:
 
 _SECONDS, _COUNT = Scale("s"), Scale("count")
 _BYTES = (Scale("B"), *(Scale(f"{prefix}iB", 1024**power) for power, prefix in enumerate("KMGT", start=1)))
+_LIMITS = [scale.divisor * 1024 for scale in _BYTES[:-1]]  # from which on the next larger unit suits
 
 
 def scale_for(metric: Metric, reference: float) -> Scale:
     """The scale of a metric whose unit suits one value of it."""
+    return scales_for(metric, (reference,))[0]
+
+
+def scales_for(metric: Metric, references: Sequence[float]) -> list[Scale]:
+    """For each of several values the scale whose unit suits it."""
     if metric == "time":
-        return _SECONDS
+        return [_SECONDS] * len(references)
     if unit_of(metric) != "B":
-        return _COUNT
-    return next((scale for scale in _BYTES if reference < scale.divisor * 1024), _BYTES[-1])
+        return [_COUNT] * len(references)
+    return [_BYTES[bisect_right(_LIMITS, reference)] for reference in references]
 
 
 def _count_text(value: float) -> str:

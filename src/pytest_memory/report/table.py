@@ -1,7 +1,4 @@
-"""A table as a value, and its rendering as text.
-
-Rich could draw it, at a hundred microseconds a cell: a comparison of 20,000 benchmarks would take a minute.
-"""
+"""Tables as values; ``drawing.py``, ``markdown.py`` and ``tables_json.py`` write them."""
 
 from __future__ import annotations
 
@@ -13,10 +10,8 @@ from typing import Literal, NamedTuple, Protocol
 Tone = Literal["", "good", "bad", "title", "quiet"]
 Raw = float | str | bool | None
 
-_STYLES: dict[Tone, str] = {"good": "32", "bad": "31", "title": "1", "quiet": "2"}
 _GAP = "  "
 _SECTION_GAP = " │ "
-_NARROWEST_NAME = 24
 
 
 class Cell(NamedTuple):
@@ -78,7 +73,7 @@ class Header:
         padded = [[""] * (height - len(title)) + title for title in titles]
         self.levels = list(zip(*padded, strict=True))
         self.widths = [max(map(text_width, title)) for title in padded]
-        self.narrow = all(map(_is_narrow, (line for title in padded for line in title)))
+        self.narrow = all(map(is_narrow, (line for title in padded for line in title)))
         seen = [self.columns[position] for position in self.shown]
         self.gaps = ["", *(_SECTION_GAP if column.opens_section else _GAP for column in seen[1:])]
         self.gap_width = sum(map(len, self.gaps))
@@ -86,7 +81,7 @@ class Header:
 
 
 class Body(Protocol):
-    """The cells of one column."""
+    """The cells of one column; each is asked for as a whole, and may be made at the first question."""
 
     def texts(self) -> Sequence[str]:
         """What people read."""
@@ -118,91 +113,51 @@ class Cells:
 
 
 def by_column(rows: Sequence[Sequence[Cell]], header: Header) -> list[Cells]:
-    """Rows of cells as the columns that a table wants."""
+    """Rows of cells as the columns that a sheet wants."""
     return [Cells(cells) for cells in zip(*rows, strict=True)] if rows else [Cells(())] * len(header.columns)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of cells under a header.
+    """One table of a sheet.
 
     Attributes:
         title: What is shown, and in which unit.
         header: What the columns are.
-        body: One for each of them, all equally long.
+        rows: Which rows of the sheet are its own.
         totals: Rows below a line, one cell for each column.
         notes: Sentences below the table.
     """
 
     title: str
     header: Header
-    body: Sequence[Body]
+    rows: slice
     totals: Sequence[Sequence[Cell]] = ()
     notes: tuple[str, ...] = field(default=())
 
 
-def render_text(tables: Sequence[Table], *, width: int | None = None, colour: bool = False) -> str:
-    """Draw tables under each other, the columns of all in the same places.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Tables under each other, each with some rows of columns that run through all of them.
 
-    Args:
-        tables: What to draw; all have as many columns.
-        width: Columns of the terminal: names are folded to fit, numbers never. Nothing is folded without it.
-        colour: Whether to paint with ANSI colours.
-    """
-    texts = [_texts(table) for table in tables]
-    narrow = all(each.narrow for each in texts)
-    headers = {id(table.header): table.header for table in tables}.values()
-    needed = [*[header.widths for header in headers], *[each.widths for each in texts]]
-    widths = list(map(max, zip(*needed, strict=True)))
-    if width is not None:
-        widths[0] = min(widths[0], max(_NARROWEST_NAME, width - sum(widths[1:]) - tables[0].header.gap_width))
-    painters: dict[int, _Painter] = {}
-    drawn = []
-    for table, (columns, *_) in zip(tables, texts, strict=True):
-        painter = painters.get(id(table.header))
-        if painter is None:
-            painter = painters[id(table.header)] = _Painter(table.header, widths, colour)
-        plain = narrow and width is None and not colour
-        lines = painter.plain_lines(columns) if plain else painter.lines(columns, _tones(table))
-        drawn.append(painter.framed(table, lines))
-    return "\n\n".join(drawn)
-
-
-class _Texts(NamedTuple):
-    """What people see of a table.
+    There may be thousands of tables: what is done for a whole column costs a fraction of what it costs for each.
 
     Attributes:
-        columns: The body's cells and the totals' below them, by column.
-        widths: What they need.
-        narrow: Whether each of their characters takes one column of a terminal.
+        columns: All equally long.
+        tables: In the order of their rows; the headers of all differ in titles alone.
     """
 
-    columns: list[Sequence[str]]
-    widths: list[int]
-    narrow: bool
-
-
-def _texts(table: Table) -> _Texts:
-    shown = table.header.shown
-    columns = [table.body[position].texts() for position in shown]
-    if table.totals:
-        totals = [[row[position].text for row in table.totals] for position in shown]
-        columns = [[*cells, *below] for cells, below in zip(columns, totals, strict=True)]
-    narrow = _is_narrow("".join(map("".join, columns)))
-    measure = len if narrow else text_width
-    return _Texts(columns, [max(map(measure, column), default=0) for column in columns], narrow)
-
-
-def _tones(table: Table) -> list[Sequence[Tone]]:
-    return [[*table.body[at].tones(), *[row[at].tone for row in table.totals]] for at in table.header.shown]
+    columns: Sequence[Body]
+    tables: Sequence[Table]
 
 
 def text_width(text: str) -> int:
     """Columns of a terminal that a text takes."""
-    return len(text) if _is_narrow(text) else _wide_width(text)
+    return len(text) if is_narrow(text) else _wide_width(text)
 
 
-def _is_narrow(text: str) -> bool:
+def is_narrow(text: str) -> bool:
+    """Whether each character of a text takes one column of a terminal."""
     return text.isascii() or text.replace("—", "").isascii()
 
 
@@ -217,66 +172,3 @@ def _wide_width(text: str) -> int:
 def printable(text: str) -> str:
     """Text without line ends, escape sequences and other characters that would act on a terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-class _Painter:
-    """Pads cells to their columns and joins them to lines."""
-
-    def __init__(self, header: Header, widths: Sequence[int], colour: bool) -> None:
-        self._header = header
-        self._widths = widths
-        self._colour = colour
-        frame = zip(header.gaps, header.sides, widths, strict=True)
-        self._template = "".join([f"{gap}%{side}{width}s" for gap, side, width in frame])
-        self._rule = "─" * (sum(widths) + header.gap_width)
-        self._titles = self._title_lines()
-
-    def paint(self, text: str, tone: Tone) -> str:
-        return f"\x1b[{_STYLES[tone]}m{text}\x1b[0m" if self._colour and tone and text else text
-
-    def framed(self, table: Table, lines: Sequence[str]) -> str:
-        """A table's lines, one text a row, with all that is around them."""
-        body, totals = lines[: len(lines) - len(table.totals)], lines[len(lines) - len(table.totals) :]
-        parts = [self.paint(table.title, "title")] if table.title else []
-        parts += [*self._titles, self._rule, *body]
-        if totals:
-            parts += [self._rule, *totals]
-        return "\n".join([*parts, *table.notes])
-
-    def _title_lines(self) -> list[str]:
-        if self._header.narrow and not self._colour:
-            return [(self._template % level).rstrip() for level in self._header.levels]
-        return [self._line(level, ["title"] * len(level)) for level in self._header.levels]
-
-    def plain_lines(self, columns: Sequence[Sequence[str]]) -> list[str]:
-        """Lines of characters that are one column wide each, without colour and folds."""
-        template = self._template
-        return [(template % row).rstrip() for row in zip(*columns, strict=True)]
-
-    def lines(self, columns: Sequence[Sequence[str]], tones: Sequence[Sequence[Tone]]) -> list[str]:
-        lines = []
-        for row, painted in zip(zip(*columns, strict=True), zip(*tones, strict=True), strict=True):
-            first, *others = _fold(row[0], self._widths[0])
-            lines.append("\n".join([self._line((first, *row[1:]), painted), *others]))
-        return lines
-
-    def _line(self, texts: Sequence[str], tones: Sequence[Tone]) -> str:
-        parts = []
-        header = self._header
-        for gap, side, width, text, tone in zip(header.gaps, header.sides, self._widths, texts, tones, strict=True):
-            blank, painted = " " * (width - text_width(text)), self.paint(text, tone)
-            parts.append(f"{gap}{painted}{blank}" if side else f"{gap}{blank}{painted}")
-        return "".join(parts).rstrip()
-
-
-def _fold(text: str, width: int) -> list[str]:
-    """Lines of at most ``width`` columns; those after the first are indented."""
-    if text_width(text) <= width:
-        return [text]
-    lines, line, indent = [], "", ""
-    for character in text:
-        if text_width(line + character) > width:
-            lines.append(line)
-            line = indent = "  "
-        line += character
-    return [*lines, line] if line != indent else lines

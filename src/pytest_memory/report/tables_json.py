@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_memory.report.table import Column, Raw, Table
+from pytest_memory.report.table import Column, Raw, Sheet, Table
 
 FORMAT = "pytest-memory-comparison"
 
@@ -15,15 +15,16 @@ VERSION = 1
 # 1  The first: tables with columns, rows, totals and notes.
 
 
-def render_tables_json(tables: Sequence[Table]) -> str:
+def render_tables_json(sheet: Sheet) -> str:
     """Write tables as one JSON document; sizes in bytes, times in seconds, ``null`` where there is nothing."""
-    document = {"format": FORMAT, "version": VERSION, "tables": [_table(table) for table in tables]}
+    rows = list(zip(*[column.raws() for column in sheet.columns], strict=True))
+    tables = [_table(table, rows[table.rows]) for table in sheet.tables]
+    document = {"format": FORMAT, "version": VERSION, "tables": tables}
     return json.dumps(document, indent=1, allow_nan=False)
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _table(table: Table, rows: Sequence[Sequence[Raw]]) -> dict[str, Any]:
     columns = table.header.columns
-    rows = zip(*(body.raws() for body in table.body), strict=True)
     totals = ([cell.raw for cell in row] for row in table.totals)
     return {
         "title": table.title,
