@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -126,6 +127,33 @@ def test_wide_characters_take_two_columns():
         "", (Column("id", "id", text=True), Column("a", "a")), [[Cell("测试"), Cell("1")], [Cell("ab"), Cell("2")]]
     )
     assert render_text(sheet).splitlines()[2:] == ["测试  1", "ab    2"]
+
+
+def test_tables_of_a_sheet_share_the_places_of_their_columns():
+    """Each has its rows and totals; the widest cell, title or total of all makes a column's width."""
+    columns = (Column("id", "id", text=True), Column("a", "a (KiB)"))
+    rows = [[Cell("测试"), Cell("1")], [Cell("x"), Cell("2", 2, "bad")], [Cell("y"), Cell("3")]]
+    total = [Cell("geomean"), Cell("123456789")]
+    first = Table("first", Header(columns), slice(2), [total])
+    second = Table("", Header((columns[0], Column("a", "a (B)"))), slice(2, 3), notes=("a note",))
+    sheet = Sheet(by_column(rows, first.header), [first, second])
+    text = """\
+first
+id         a (KiB)
+──────────────────
+测试             1
+x                2
+──────────────────
+geomean  123456789
+
+id           a (B)
+──────────────────
+y                3
+a note"""
+    assert render_text(sheet) == text
+    painted = render_text(sheet, colour=True)
+    assert re.sub("\x1b\\[[0-9]*m", "", painted) == text
+    assert "\nx                \x1b[31m2\x1b[0m\n" in painted
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

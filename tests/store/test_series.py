@@ -1,0 +1,75 @@
+"""Columns of a series: what its measurements say one by one, whichever way they were read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_memory.errors import UnreadableFile
+from pytest_memory.store.benchmarks import read_benchmarks
+from pytest_memory.store.lineup import LabelledRun, Selection, line_up
+from pytest_memory.store.measured import Measured, Wanted
+from pytest_memory.store.series import PassSeries, Series, series_of
+
+STATS = (None, "min", "max", "mean", "median", "stddev", "iqr")
+TIMES = Wanted(("min", "max", "mean", "median", "stddev", "iqr"), evidence=False)
+
+seconds = st.floats(1e-9, 1e3)
+stats = st.fixed_dictionaries(
+    {"min": seconds, "max": seconds, "mean": seconds, "median": seconds, "stddev": seconds, "iqr": seconds},
+)
+passes = st.lists(st.integers(0, 2**40), min_size=1, max_size=4)
+
+
+def one_by_one(series, stat):
+    return {key: value for key in series if (value := series[key].value(stat)) is not None}
+
+
+def save(path, *entries):
+    benchmarks = [{"fullname": f"t.py::{number}", **entry} for number, entry in enumerate(entries)]
+    path.write_text(json.dumps({"benchmarks": benchmarks}))
+    return path
+
+
+@given(st.lists(stats, min_size=1, max_size=4), st.sets(st.sampled_from(STATS[2:])))
+def test_times_say_the_same_by_the_column(tmp_path_factory, entries, lost):
+    """Also where one benchmark lacks a statistic, which is then computed from its rounds if it has some."""
+    entries = [dict(entry) for entry in entries]
+    for stat in lost:
+        del entries[-1][stat]
+    path = tmp_path_factory.mktemp("runs") / "run.json"
+    benchmarks = read_benchmarks(
+        save(path, *[{"stats": {**entry, "data": [1.5, 2.5]}} for entry in entries])
+    ).benchmarks
+    keys = [benchmark.id for benchmark in benchmarks]
+    fast, slow = series_of(keys, benchmarks, "time", TIMES), series_of(keys, benchmarks, "time", Wanted())
+    for stat in STATS:
+        assert fast.column(stat) == slow.column(stat) == one_by_one(fast, stat)
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), passes, max_size=5))
+def test_peaks_say_the_same_by_the_column(peaks):
+    """Whether the passes of all, of some or of none repeat exactly."""
+    series = PassSeries(peaks)
+    single = Series({key: Measured(min(one), min(one), one, {}, len(one)) for key, one in peaks.items()})
+    assert list(series) == list(single)
+    for stat in STATS:
+        assert series.column(stat) == single.column(stat) == one_by_one(series, stat)
+
+
+@pytest.mark.parametrize("evidence", [False, True])
+def test_a_statistic_that_nobody_asked_for_may_be_broken(tmp_path, evidence):
+    """Whether differences are tested or not; one that is asked for may not."""
+    path = save(
+        tmp_path / "run.json", {"stats": {"min": 1.5, "max": "x", "median": 2.5, "iqr": 0.5, "data": [1.5, 2.5]}}
+    )
+
+    def read(*stats):
+        return line_up([LabelledRun("a", path)], Selection(("time",), wanted=Wanted.of(stats, evidence=evidence)))
+
+    assert read().metrics["time"][0].column(None) == {"t.py::0": 1.5}
+    with pytest.raises(UnreadableFile, match=r"benchmarks\[0\]\.stats\.max: expected a finite number, found 'x'"):
+        read("max")
