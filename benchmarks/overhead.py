@@ -170,16 +170,10 @@ def pytest_run(python: list[str | Path], arguments: Iterable[str], folder: str) 
 
 def count_suite(name: str, suite: Suite, variants: dict[str, Variant], python: Path) -> None:
     """Count the instructions of one suite and print its table. Two variants at a time, as they disturb no count."""
-    callgrind: list[str | Path] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", python]
 
     def count(variant: Variant) -> tuple[int, int]:
         with tempfile.TemporaryDirectory() as folder:
-            arguments = (*variant.arguments, *suite.arguments)
-            pytest_run([python], arguments, folder)  # writes the bytecode
-            tests, told = pytest_run(callgrind, arguments, folder)
-        counted = re.search(r"Collected : (\d+)", told)
-        assert counted is not None, told
-        return tests, int(counted[1])
+            return counted_instructions(python, (*variant.arguments, *suite.arguments), folder)
 
     with ThreadPoolExecutor(2) as pool:
         counts = dict(zip(variants, pool.map(count, variants.values()), strict=True))
@@ -190,6 +184,16 @@ def count_suite(name: str, suite: Suite, variants: dict[str, Variant], python: P
         extra = (counted - plain) / tests / 1e3
         print(f"{variant:14} {counted / 1e6:9.0f} {counted / plain:7.3f} {extra:17.0f}")
     sys.stdout.flush()
+
+
+def counted_instructions(python: Path, arguments: tuple[str, ...], folder: str) -> tuple[int, int]:
+    """Run pytest once under callgrind; give the number of tests that passed, and the instructions of the process."""
+    callgrind: list[str | Path] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", python]
+    pytest_run([python], arguments, folder)  # writes the bytecode
+    tests, told = pytest_run(callgrind, arguments, folder)
+    counted = re.search(r"Collected : (\d+)", told)
+    assert counted is not None, told
+    return tests, int(counted[1])
 
 
 def rows(seconds: dict[str, list[float]], tests: int) -> Iterable[str]:

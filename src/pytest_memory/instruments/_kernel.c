@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,11 @@ static const struct {
 /* Two counters of the kernel that differ by less are taken for equal: it counts in batches. */
 static const long long batch = 1024 * 1024;
 
+/* How many forks lie between this process and the first that loaded us: asking for the process id is a system call. */
+static unsigned long generation;
+
+static void count_fork(void) { generation++; }
+
 struct window;
 
 struct kernel {
@@ -35,7 +41,7 @@ struct kernel {
     PyObject *usage;          /* what closing a window makes of (start, end, peak): a kind of tuple */
     PyObject *folder;
     int open[FILES];
-    pid_t pid;
+    unsigned long generation; /* of the process that opened the files */
     long long page;
     long long trusted; /* ru_maxrss shows the mark from this value upwards */
     unsigned int forks;
@@ -74,7 +80,7 @@ static bool connect_here(struct kernel *self) {
             return false;
         }
     }
-    self->pid = getpid();
+    self->generation = generation;
     self->trusted = LLONG_MAX; /* a fork takes the constant away, or leaves another */
     if (pwrite(self->open[CLEAR], "5", 1, 0) == 1) return true;
     fail(self, CLEAR);
@@ -132,8 +138,8 @@ static void end_windows(struct kernel *self, struct window *until) {
 
 /* The descriptors held by a fork are those of its parent, and so are the windows. */
 static bool at_home(struct kernel *self) {
-    if (self->pid == getpid() && self->open[STATM] >= 0) return true;
-    if (self->pid != getpid()) {
+    if (self->generation == generation && self->open[STATM] >= 0) return true;
+    if (self->generation != generation) {
         self->forks++;
         end_windows(self, NULL);
     }
@@ -356,6 +362,12 @@ static PyType_Spec kernel_spec = {
 };
 
 static int module_exec(PyObject *module) {
+    static bool watching;
+    if (!watching && pthread_atfork(NULL, NULL, count_fork) != 0) {
+        PyErr_SetString(PyExc_ImportError, "fork cannot be watched");
+        return -1;
+    }
+    watching = true;
     if (!window_type && !(window_type = (PyTypeObject *)PyType_FromSpec(&window_spec))) return -1;
     PyObject *type = PyType_FromSpec(&kernel_spec);
     if (!type) return -1;
