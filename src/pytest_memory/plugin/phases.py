@@ -100,6 +100,9 @@ class PhaseHooks:
         followers: Called with each phase that was held against limits and broke none; what they raise fails the phase.
     """
 
+    # pluggy looks at the attributes of a plugin, and without slots each access to them is dearer from then on.
+    __slots__ = ("_junit", "_meter", "_observers", "_settings", "_showcase", "_surrounding", "attempt", "followers")
+
     def __init__(
         self,
         settings: Settings,
@@ -325,6 +328,8 @@ class PhaseHooks:
 
 class InnermostHooks:
     """Opens and closes the heap window of the call, as close to the test's own code as pytest allows."""
+
+    __slots__ = ("_phases",)
 
     def __init__(self, phases: PhaseHooks) -> None:
         self._phases = phases
