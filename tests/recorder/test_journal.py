@@ -1,7 +1,6 @@
 """The journal's format: what is written is read back, and damage costs no more than what it hit."""
 
 import json
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -130,7 +129,7 @@ def test_tests_survive_packing(spans, nodeid):
     spans = [Span(nodeid, s.activity, s.worker, s.start, s.end, s.resident, s.heap_peak) for s in spans]
     phases = []
     for s in spans:
-        numbers = (*(astuple(s.resident) if s.resident else (None,) * 3), s.heap_peak)
+        numbers = (*(s.resident or (None,) * 3), s.heap_peak)
         known = (ABSENT if number is None else number for number in numbers)
         phases += (ACTIVITIES.index(s.activity), s.start, s.end, *known)
     assert unpack_test(pack_test(nodeid, "gw1", phases)) == spans
