@@ -5,6 +5,7 @@ resident memory is read in Python.
 """
 
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -33,10 +34,10 @@ def extensions():
     if not sys.platform.startswith("linux"):
         return []
     headers = sorted(str(path) for path in (PACKAGE / "engines/native").glob("*.h"))
-    return [
-        *extension("_native", "engines/native", "*.c", depends=headers, libraries=["m"]),
-        *extension("_kernel", "instruments", "_kernel.c"),
-    ]
+    engine = extension("_native", "engines/native", "*.c", depends=headers, libraries=["m"])
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):  # to load it would switch the lock on for all that is tested
+        return engine
+    return [*engine, *extension("_kernel", "instruments", "_kernel.c")]
 
 
 setup(ext_modules=extensions())
