@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import marshal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from pytest_memory.entry import REPORT_KEY
 from pytest_memory.model import AllocationSite, TestRecord
 from pytest_memory.plugin.transport import FrameCache, Packed, unpack_record
+from pytest_memory.store.garbage import without_collections
 
 
 class _Attempt:
@@ -74,7 +73,7 @@ class Collector:
         """One record per attempt so far; those still running are ``unfinished``."""
         records: list[TestRecord] = []
         frames: FrameCache = {}
-        with _no_collection():
+        with without_collections():
             for packed in self._ended:
                 worker, nodeid, outcome, phases = marshal.loads(packed)
                 records.append(unpack_record(worker, nodeid, outcome, phases, frames))
@@ -102,21 +101,6 @@ def _phase_outcome(report: pytest.TestReport) -> str:
     if "wasxfail" in report.__dict__:
         return "xfailed" if outcome == "skipped" else "xpassed"
     return "error" if outcome == "failed" and when != "call" else outcome
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Spare a block that makes thousands of objects the garbage collections that it would set off.
-
-    None of them is garbage, and each collection would look at all that pytest and the tests hold.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _outcome(outcomes: Mapping[str, str]) -> str:

@@ -6,10 +6,8 @@ stops nobody from comparing times. Every error names the file and the place in i
 
 from __future__ import annotations
 
-import gc
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.dims import Dim, dims_of
+from pytest_memory.store.garbage import without_collections
 from pytest_memory.store.numerals import all_numbers_of, number_of, numbers_of, parse_lazily
 
 _LARGEST = 2**63 - 1
@@ -172,7 +171,7 @@ def read_benchmarks(path: str | Path) -> BenchmarkRun:
         UnreadableFile: The file cannot be read, is not JSON, or has not the shape of either.
     """
     source = str(path)
-    with _without_collections():
+    with without_collections():
         entries = _entries(_parse(Path(path)), source)
         return BenchmarkRun(source, tuple(_benchmarks(entries, source)))
 
@@ -247,18 +246,6 @@ def _benchmark(entry: object, source: str, index: int) -> Benchmark:
     if extra is not None and not isinstance(extra, dict):
         raise _wrong_place(source, f"benchmarks[{index}].extra_info", "an object", extra)
     return Benchmark(name, source, index, stats, params or {}, extra or {}, group if isinstance(group, str) else None)
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    # Parsed JSON is all containers and no cycles; the collector walks them again and again for nothing.
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _wrong_place(source: str, place: str, expected: str, found: object) -> UnreadableFile:
