@@ -61,6 +61,7 @@ SUITES = {
 VARIANTS = {
     "plain": Variant(("-p", "no:memory")),
     "idle": Variant(()),
+    "records": Variant(("--memory", "--memory-engine=none", "--memory-resident=off")),
     "none": Variant(("--memory", "--memory-engine=none")),
     "counters": Variant(("--memory", "--memory-granularity=malloc", "--memory-detail=counters")),
     "memory": Variant(("--memory",)),
