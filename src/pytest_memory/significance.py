@@ -121,20 +121,20 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     Annals of Mathematical Statistics 18 (1947), p. 50–60.
     """
     ordered = sorted(second)
-    values = [*first, *second]
-    untied = len(set(values)) == len(values)
     below = sum(map(bisect_left, repeat(ordered), first))
-    doubled = below + (below if untied else sum(map(bisect_right, repeat(ordered), first)))  # 2 U
-    sizes = [1] * len(values) if untied else [size for _, size in sorted(Counter(values).items())]
-    return RankTest(_p(doubled, len(first), len(second), sizes), doubled / (2 * len(first) * len(second)))
+    pairs = len(first) * len(second)
+    if len({*first, *second}) == len(first) + len(second):  # no ties
+        if max(len(first), len(second)) <= _EXACT_WITHOUT_TIES:
+            return RankTest(_exact_p(len(first), len(second))[below], below / pairs)
+        return RankTest(_normal_p(below, len(first), len(second), ()), below / pairs)
+    doubled = below + sum(map(bisect_right, repeat(ordered), first))  # 2 U
+    sizes = tuple([size for _, size in sorted(Counter([*first, *second]).items())])
+    return RankTest(_tied_p(doubled, len(first), len(second), sizes), doubled / (2 * pairs))
 
 
-def _p(doubled: int, first: int, second: int, sizes: Sequence[int]) -> float:
-    tied = len(sizes) < first + second
-    if not tied and max(first, second) <= _EXACT_WITHOUT_TIES:
-        return _two_sided(_distribution(first, second), doubled // 2)
-    if tied and math.comb(first + second, first) <= _EXACT_WITH_TIES:
-        return _two_sided(_tied_distribution(first, tuple(sizes)), doubled)
+def _tied_p(doubled: int, first: int, second: int, sizes: tuple[int, ...]) -> float:
+    if math.comb(first + second, first) <= _EXACT_WITH_TIES:
+        return _two_sided(_tied_distribution(first, sizes), doubled)
     return _normal_p(doubled / 2, first, second, sizes)
 
 
@@ -152,6 +152,12 @@ def _two_sided(shares: tuple[float, ...], statistic: int) -> float:
 
 
 @lru_cache(maxsize=256)
+def _exact_p(first: int, second: int) -> tuple[float, ...]:
+    """P of each U without ties."""
+    shares = _distribution(first, second)
+    return tuple([_two_sided(shares, statistic) for statistic in range(len(shares))])
+
+
 def _distribution(first: int, second: int) -> tuple[float, ...]:
     """Cumulative probability of each U without ties: the coefficients of a Gaussian binomial."""
     counts = [1] + [0] * (first * second)

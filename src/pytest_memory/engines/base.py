@@ -12,7 +12,7 @@ HeapMetric = Literal["peak", "allocated", "allocations", "retained"]
 
 
 class WindowRequest(NamedTuple):
-    """What somebody wants to know of one window; a named tuple, because each test has one of its own.
+    """What somebody wants to know of one window; a named tuple, because each test has one of its own seed.
 
     Attributes:
         granularity: What counts as an allocation. An engine that has only one ignores it.
@@ -33,6 +33,10 @@ class WindowRequest(NamedTuple):
     native_frames: bool = False
     capture: Path | None = None
     seed: int = 0
+
+    def seeded(self, seed: int) -> WindowRequest:
+        """The same with another seed."""
+        return tuple.__new__(WindowRequest, (*self[:-1], seed))
 
 
 class HeapReading(NamedTuple):

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
-from pytest_memory.entry import REPORT_KEY
+from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
 from pytest_memory.model import AllocationSite, TestRecord
 from pytest_memory.plugin.transport import FrameCache, Packed, unpack_record
 from pytest_memory.store.garbage import without_collections
 
 
 class _Attempt:
-    """What is known of an attempt: the outcome of each phase reported so far, and what each used."""
+    """What is known of an attempt so far.
 
-    __slots__ = ("outcomes", "phases")
+    Attributes:
+        outcome: That of the first phase that did not pass, in the order in which they ran.
+        phases: What each of them used.
+    """
+
+    __slots__ = ("outcome", "phases")
 
     def __init__(self) -> None:
-        self.outcomes: dict[str, str] = {}
+        self.outcome = "passed"
         self.phases: list[Packed] = []
 
 
@@ -30,11 +35,15 @@ class Collector:
     An attempt that is over is kept as bytes until somebody asks for the records. A record is a few dozen objects, and
     a session has thousands of records: kept as objects they would make every full garbage collection of the tests
     longer, on a suite that collects a lot by a fifth of its time. The bytes never leave this process.
+
+    Attributes:
+        when_broken: Called at each report of a phase that failed for a limit, before anybody else sees the report.
     """
 
-    __slots__ = ("_ended", "_running", "_whole_sites")
+    __slots__ = ("_ended", "_running", "_whole_sites", "when_broken")
 
     def __init__(self) -> None:
+        self.when_broken: Callable[[], None] | None = None
         self._running: dict[tuple[str | None, str], _Attempt] = {}
         self._ended: list[bytes] = []
         self._whole_sites: dict[tuple[str | None, str], tuple[AllocationSite, ...]] = {}
@@ -48,22 +57,24 @@ class Collector:
         attributes = report.__dict__
         if "context" in attributes:  # a subtest: the test's own report follows
             return
+        if BROKEN_KEY in attributes and self.when_broken is not None:
+            self.when_broken()
         key = (attributes.get("worker_id"), report.nodeid)
-        when = report.when or "call"
+        when: str = report.when or "call"
         attempt = self._running.get(key)
         if attempt is None or when == "setup":
             if attempt is not None:
-                self._end(key, finished=False)
+                self._end(key, "unfinished")
             attempt = self._running[key] = _Attempt()
-        attempt.outcomes[when] = _phase_outcome(report)
         carried = attributes.pop(REPORT_KEY, None)
         if carried is not None:
-            if carried[0][0] != when:  # a call that flaky did not report
-                begun = attempt.outcomes.get("setup", "passed")
-                attempt.outcomes = {"setup": begun, "call": "rerun"} | attempt.outcomes
+            if carried[0][0] != when and attempt.outcome == "passed":  # a call that flaky did not report
+                attempt.outcome = "rerun"
             attempt.phases += carried
-        if when not in ("setup", "call"):  # "???" is the report of a test that crashed its worker
-            self._end(key, finished=True)
+        if attempt.outcome == "passed":
+            attempt.outcome = _phase_outcome(report, when)
+        if when != "setup" and when != "call":  # "???" is the report of a test that crashed its worker
+            self._end(key, attempt.outcome)
 
     def add_whole_sites(self, worker: str | None, sites: Mapping[str, tuple[AllocationSite, ...]]) -> None:
         """Take the whole call stacks that a process kept for the tests shown in the report."""
@@ -88,24 +99,16 @@ class Collector:
                 records[position] = replace(records[position], sites=sites)
         return tuple(records)
 
-    def _end(self, key: tuple[str | None, str], *, finished: bool) -> None:
-        attempt = self._running.pop(key)
-        outcome = _outcome(attempt.outcomes) if finished else "unfinished"
-        self._ended.append(marshal.dumps((*key, outcome, attempt.phases)))
+    def _end(self, key: tuple[str | None, str], outcome: str) -> None:
+        phases = self._running.pop(key).phases
+        # Version 3, because version 4 looks for small tuples and short texts, and takes half as long again.
+        self._ended.append(marshal.dumps((*key, outcome, phases), 3))
 
 
-def _phase_outcome(report: pytest.TestReport) -> str:
-    when, outcome = report.when, report.outcome
-    if when == "???":  # type: ignore[comparison-overlap]  # pytest-xdist's own
+def _phase_outcome(report: pytest.TestReport, when: str) -> str:
+    if when == "???":  # pytest-xdist's own
         return "crashed"
+    outcome = report.outcome
     if "wasxfail" in report.__dict__:
         return "xfailed" if outcome == "skipped" else "xpassed"
     return "error" if outcome == "failed" and when != "call" else outcome
-
-
-def _outcome(outcomes: Mapping[str, str]) -> str:
-    """The outcome of an attempt: the first phase that did not pass decides, in the order in which they ran."""
-    for outcome in outcomes.values():
-        if outcome != "passed":
-            return outcome
-    return "passed"

@@ -20,10 +20,10 @@ from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
 from pytest_memory.instruments.resident import ResidentWindow
 from pytest_memory.meter import HeapWindow, Meter
 from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
-from pytest_memory.plugin.plan import NOTHING, Plan, make_plan
+from pytest_memory.plugin.plan import NOTHING, Plan, Planner, sampling_seed
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
-from pytest_memory.plugin.transport import FinishedPhase, Showcase, junit_properties, pack_phase
+from pytest_memory.plugin.transport import FinishedPhase, Showcase, junit_properties, named, pack_phase
 from pytest_memory.policy.leaks import LeakLimit, judge_leaks
 from pytest_memory.policy.limits import ONE_THREAD, explain, judge
 
@@ -101,7 +101,18 @@ class PhaseHooks:
     """
 
     # pluggy looks at the attributes of a plugin, and without slots each access to them is dearer from then on.
-    __slots__ = ("_junit", "_meter", "_observers", "_settings", "_showcase", "_surrounding", "attempt", "followers")
+    __slots__ = (
+        "_junit",
+        "_meter",
+        "_observers",
+        "_other_kinds",
+        "_planner",
+        "_settings",
+        "_showcase",
+        "_surrounding",
+        "attempt",
+        "followers",
+    )
 
     def __init__(
         self,
@@ -117,7 +128,9 @@ class PhaseHooks:
         self._observers = observers
         self._showcase = showcase
         self._junit = junit
+        self._planner = Planner(settings, meter.engine.capabilities)
         self._surrounding = surrounding_calls()
+        self._other_kinds = False
         self.attempt: Attempt | None = None
         self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
 
@@ -224,9 +237,12 @@ class PhaseHooks:
     def _attempt(self, item: pytest.Item) -> Attempt:
         """The attempt at a test, begun if need be, with a plan that knows all markers that it has by now."""
         attempt, markers = self.attempt, len(item.own_markers)
-        plan = make_plan(item, self._settings, self._meter.engine.capabilities)
+        plan = self._planner.plan(item)
         if attempt is None or attempt.item is not item:  # another plugin's protocol may skip phases
             attempt = self.attempt = Attempt(item, plan, markers)
+            if not (self._other_kinds or passes_pyfunc_call(item)) and self.measures_heap:
+                item.config.pluginmanager.register(OtherKinds(self), "pytest-memory-other-kinds")
+                self._other_kinds = True
         else:
             attempt.plan, attempt.markers = plan, markers
         return attempt
@@ -236,13 +252,16 @@ class PhaseHooks:
         meter = self._meter
         ended, spent = time.perf_counter(), meter.measuring_seconds
         if attempt.window is not None:
-            self.close_call_window(attempt.window)
+            attempt.reading, attempt.window = attempt.window.close(), None
         plan, reading, resident = attempt.plan, attempt.reading, attempt.resident
-        usage = PhaseUsage(
-            ended - attempt.began,
-            reading.usage if reading is not None else None,
-            resident.close() if resident is not None else None,
-            _unmeasured(reading) if phase in plan.heap else "",
+        usage = named(
+            PhaseUsage,
+            (
+                ended - attempt.began,
+                reading.usage if reading is not None else None,
+                resident.close() if resident is not None else None,
+                _unmeasured(reading) if phase in plan.heap else "",
+            ),
         )
         for observer in self._observers:
             observer.phase_ended(attempt.item, phase, usage)
@@ -275,7 +294,11 @@ class PhaseHooks:
             self._raise_broken(attempt, finished)
 
     def _open_heap(self, attempt: Attempt, phase: Phase) -> None:
-        attempt.window = self._meter.open_heap(attempt.plan.heap[phase], collect=phase in attempt.plan.collect)
+        plan = attempt.plan
+        request = plan.heap[phase]
+        if request.detail == "sampled":
+            request = request.seeded(sampling_seed(attempt.item.nodeid, phase))
+        attempt.window = self._meter.open_heap(request, collect=phase in plan.collect)
 
     def _judge(
         self, attempt: Attempt, phase: Phase, usage: PhaseUsage, sites: tuple[AllocationSite, ...]
@@ -326,8 +349,29 @@ class PhaseHooks:
         item.user_properties[:] = [pair for pair in item.user_properties if pair[0] not in names] + properties
 
 
-class InnermostHooks:
-    """Opens and closes the heap window of the call, as close to the test's own code as pytest allows."""
+class FunctionCalls:
+    """Opens and closes the heap window of a test function, as close to its code as pytest allows."""
+
+    __slots__ = ("_phases",)
+
+    def __init__(self, phases: PhaseHooks) -> None:
+        self._phases = phases
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """Measure the heap of the call."""
+        window = self._phases.open_call_window(pyfuncitem)
+        try:
+            return (yield)
+        finally:
+            self._phases.close_call_window(window)
+
+
+class OtherKinds:
+    """Does the same for those kinds of test for which ``pytest_pyfunc_call`` does not fire.
+
+    Registered when the first of them turns up: each wrapper costs every test.
+    """
 
     __slots__ = ("_phases",)
 
@@ -336,8 +380,8 @@ class InnermostHooks:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """The window of those kinds of test for which ``pytest_pyfunc_call`` does not fire."""
-        if type(item).runtest is pytest.Function.runtest:
+        """Measure the heap of the call."""
+        if passes_pyfunc_call(item):
             return (yield)
         window = self._phases.open_call_window(item)
         try:
@@ -346,14 +390,10 @@ class InnermostHooks:
             if self._phases.call_window() is window:  # pytest_pyfunc_call fired after all: its window was the one
                 self._phases.close_call_window(window)
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-        """The window of a test function."""
-        window = self._phases.open_call_window(pyfuncitem)
-        try:
-            return (yield)
-        finally:
-            self._phases.close_call_window(window)
+
+def passes_pyfunc_call(item: pytest.Item) -> bool:
+    """Whether a test is certain to run inside ``pytest_pyfunc_call``."""
+    return type(item).runtest is pytest.Function.runtest
 
 
 def _unmeasured(reading: HeapReading | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ import pytest
 
 from pytest_memory.engines.base import Capabilities, WindowRequest
 from pytest_memory.errors import PytestMemoryError
-from pytest_memory.model import PHASES, Granularity, Limit, Phase
+from pytest_memory.model import PHASES, Limit, Phase
 from pytest_memory.plugin.markers import leak_limit, limit_memory_limits, memory_marks
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.policy.leaks import LeakLimit
@@ -42,86 +41,84 @@ class Plan(NamedTuple):
 NOTHING = Plan()
 """Nothing to measure, to judge or to say."""
 
-RESIDENT_ALONE = Plan(resident=True)
 
+class Planner:
+    """Decides what to measure of each test.
 
-def make_plan(item: pytest.Item, settings: Settings, capabilities: Capabilities) -> Plan:
-    """Decide what to measure of a test; a marker that cannot be understood makes a plan with a problem."""
-    try:
-        limits, leaks = _bounds(item, settings)
-    except PytestMemoryError as error:
-        return Plan(problem=str(error))
-    resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
-    if not limits and leaks is None:
-        if settings.measure and capabilities.metrics:
-            return Plan(heap=_without_limits(item, settings, capabilities), resident=resident)
-        return RESIDENT_ALONE if resident else NOTHING
-    heap_limits = [limit for limit in limits if limit.metric != "rss"]
-    limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())
-    always = PHASES if capabilities.cheap else ("call",)
-    wanted = [phase for phase in PHASES if phase in limited or (settings.measure and phase in always)]
-    return Plan(
-        limits=limits,
-        leaks=leaks,
-        heap={
-            phase: _request(item, phase, heap_limits, leaks if phase == "call" else None, settings)
-            for phase in wanted
-            if capabilities.metrics
-        },
-        collect=frozenset(limit.phase for limit in limits if limit.collect),
-        resident=resident or (settings.resident != "off" and len(heap_limits) < len(limits)),
-    )
+    Args:
+        settings: The session's.
+        capabilities: Those of its heap engine.
+    """
 
+    def __init__(self, settings: Settings, capabilities: Capabilities) -> None:
+        self._settings = settings
+        self._can = capabilities
+        self._resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
+        # Nearly all tests have no limit; unless each leaves a capture of its own, they are all measured in one way.
+        self._unbound = None if settings.memray.dumps is not None else self._without_limits(None)
 
-def _without_limits(item: pytest.Item, settings: Settings, capabilities: Capabilities) -> dict[Phase, WindowRequest]:
-    """What is asked of a test that nothing binds, as nearly all are: only the call's request is its own."""
-    if settings.memray.dumps is not None:
-        call = _request(item, "call", [], None, settings)
-    else:
-        call = WindowRequest(
-            settings.granularity,
-            settings.detail,
-            totals=False,
-            native_frames=settings.memray.native,
-            seed=_seed(item, "call"),
+    def plan(self, item: pytest.Item) -> Plan:
+        """What to measure of a test; a marker that cannot be understood makes a plan with a problem."""
+        try:
+            limits, leaks = self._bounds(item)
+        except PytestMemoryError as error:
+            return Plan(problem=str(error))
+        if limits or leaks is not None:
+            return self._with_limits(item, limits, leaks)
+        return self._unbound or self._without_limits(item)
+
+    def _bounds(self, item: pytest.Item) -> tuple[tuple[Limit, ...], LeakLimit | None]:
+        marks, defaults = memory_marks(item), self._settings.limits
+        if not marks and not defaults:
+            return (), None
+        closest = limit_memory_limits(marks, self._settings.positional)
+        return binding_limits(closest, defaults, item.nodeid), leak_limit(marks)
+
+    def _without_limits(self, item: pytest.Item | None) -> Plan:
+        if self._settings.measure and self._can.metrics:
+            phases = PHASES if self._can.cheap else ("call",)
+            heap = {phase: self._request(item, phase, [], None) for phase in phases}
+            return Plan(heap=heap, resident=self._resident)
+        return Plan(resident=True) if self._resident else NOTHING
+
+    def _with_limits(self, item: pytest.Item, limits: tuple[Limit, ...], leaks: LeakLimit | None) -> Plan:
+        heap_limits = [limit for limit in limits if limit.metric != "rss"]
+        limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())
+        measured = (PHASES if self._can.cheap else ("call",)) if self._settings.measure else ()
+        return Plan(
+            limits=limits,
+            leaks=leaks,
+            heap={
+                phase: self._request(item, phase, heap_limits, leaks if phase == "call" else None)
+                for phase in PHASES
+                if self._can.metrics and (phase in limited or phase in measured)
+            },
+            collect=frozenset(limit.phase for limit in limits if limit.collect),
+            resident=self._resident or (self._settings.resident != "off" and len(heap_limits) < len(limits)),
         )
-    if not capabilities.cheap:
-        return {"call": call}
-    counting = _counting(settings.granularity, settings.memray.native)
-    return {"setup": counting, "call": call, "teardown": counting}
+
+    def _request(
+        self, item: pytest.Item | None, phase: Phase, limits: list[Limit], leaks: LeakLimit | None
+    ) -> WindowRequest:
+        """What is asked of a phase; of an item only for a capture of its own."""
+        settings = self._settings
+        binding = [limit for limit in limits if limit.phase == phase]
+        if phase != "call" and not binding:  # call stacks are shown of the call, and of a phase that breaks a limit
+            return WindowRequest(
+                settings.granularity, detail="counters", totals=False, native_frames=settings.memray.native
+            )
+        dumps = settings.memray.dumps
+        return WindowRequest(
+            granularity=settings.granularity if leaks is None else "python",  # most of what leaks are small objects
+            detail=settings.detail if leaks is None else "stacks",
+            current_thread_only=any(one.current_thread_only for one in (*binding, *([leaks.limit] if leaks else ()))),
+            totals=any(limit.metric in ("allocated", "allocations") for limit in binding),
+            leaks=leaks is not None,
+            native_frames=settings.memray.native,
+            capture=dumps.path(item.nodeid) if dumps is not None and item is not None and phase == "call" else None,
+        )
 
 
-def _seed(item: pytest.Item, phase: Phase) -> int:
-    return zlib.crc32(f"{item.nodeid} {phase}".encode(errors="surrogatepass"))
-
-
-def _bounds(item: pytest.Item, settings: Settings) -> tuple[tuple[Limit, ...], LeakLimit | None]:
-    marks = memory_marks(item)
-    if not marks and not settings.limits:
-        return (), None
-    closest = limit_memory_limits(marks, settings.positional)
-    return binding_limits(closest, settings.limits, item.nodeid), leak_limit(marks)
-
-
-@lru_cache(maxsize=8)
-def _counting(granularity: Granularity, native_frames: bool) -> WindowRequest:
-    return WindowRequest(granularity=granularity, detail="counters", totals=False, native_frames=native_frames)
-
-
-def _request(
-    item: pytest.Item, phase: Phase, limits: list[Limit], leaks: LeakLimit | None, settings: Settings
-) -> WindowRequest:
-    binding = [limit for limit in limits if limit.phase == phase]
-    if phase != "call" and not binding:  # call stacks are shown of the call, and of a phase that breaks a limit
-        return _counting(settings.granularity, settings.memray.native)
-    dumps = settings.memray.dumps
-    return WindowRequest(
-        granularity=settings.granularity if leaks is None else "python",  # most of what leaks are small objects
-        detail=settings.detail if leaks is None else "stacks",
-        current_thread_only=any(limit.current_thread_only for limit in (*binding, *([leaks.limit] if leaks else ()))),
-        totals=any(limit.metric in ("allocated", "allocations") for limit in binding),
-        leaks=leaks is not None,
-        native_frames=settings.memray.native,
-        capture=dumps.path(item.nodeid) if dumps is not None and phase == "call" else None,
-        seed=_seed(item, phase),
-    )
+def sampling_seed(nodeid: str, phase: Phase) -> int:
+    """A seed that is the same in every run and another in every phase of every test."""
+    return zlib.crc32(f"{nodeid} {phase}".encode(errors="surrogatepass"))

@@ -15,7 +15,7 @@ from pytest_memory.meter import Meter, measuring_here
 from pytest_memory.plugin.benchmark_switch import register_benchmarks
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
-from pytest_memory.plugin.phases import InnermostHooks
+from pytest_memory.plugin.phases import FunctionCalls
 from pytest_memory.plugin.recorder import register_recorder
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
@@ -45,7 +45,7 @@ def register(config: pytest.Config) -> None:
     if session.phases is not None:
         manager.register(session.phases, f"{SESSION_PLUGIN}-phases")
         if session.phases.measures_heap:
-            manager.register(InnermostHooks(session.phases), f"{SESSION_PLUGIN}-innermost")
+            manager.register(FunctionCalls(session.phases), f"{SESSION_PLUGIN}-functions")
         manager.register(MarkerCheck(settings, worker=is_worker(config)), f"{SESSION_PLUGIN}-marker-check")
         if any(manager.has_plugin(name) for name in ("flaky", "flaky.flaky_pytest_plugin")):
             manager.register(UnreportedCalls(), f"{SESSION_PLUGIN}-unreported")

@@ -24,14 +24,13 @@ class TerminalReport:
         self._session = session
         self._messages: list[str] = []
         self._run: Run | None = None
+        session.collector.when_broken = self._mark_broken_limits
 
-    def pytest_report_teststatus(
-        self, report: pytest.TestReport
-    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """``M`` and ``MEMORY PROBLEMS`` for a test that failed for a limit, counted as pytest counts its phase."""
-        if report.failed and getattr(report, BROKEN_KEY, False):
-            return "failed" if report.when == "call" else "error", "M", ("MEMORY PROBLEMS", {"red": True})
-        return None
+    def _mark_broken_limits(self) -> None:
+        """From now on: a session whose limits hold does not ask at every report."""
+        manager, name = self._config.pluginmanager, "pytest-memory-broken-limits"
+        if not manager.has_plugin(name):
+            manager.register(BrokenLimits(), name)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -75,6 +74,18 @@ class TerminalReport:
         root = self._config.rootpath
         files = {record.nodeid.partition("::")[0] for record in self._run.records} if self._run is not None else set()
         return project_roots(str(root), (str((root / file).resolve()) for file in files))
+
+
+class BrokenLimits:
+    """Says which tests failed for a limit."""
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """``M`` and ``MEMORY PROBLEMS`` for them, counted as pytest counts their phase."""
+        if report.failed and getattr(report, BROKEN_KEY, False):
+            return "failed" if report.when == "call" else "error", "M", ("MEMORY PROBLEMS", {"red": True})
+        return None
 
 
 def write_line(terminalreporter: Any, line: Line) -> None:

@@ -53,7 +53,7 @@ Packed = Sequence[Any]
 """A phase as plain JSON types, positional, because thousands of them are kept until the session ends: its name,
 seconds, why the heap was not measured, heap counters, resident sizes, call stacks, verdicts."""
 
-_made = tuple.__new__
+named = tuple.__new__
 """Makes a named tuple of values in its order: what its own constructor comes down to, for a third of the time."""
 
 FrameCache = dict[tuple[str, str, int], StackFrame]
@@ -97,12 +97,12 @@ def unpack_record(
     sites_at_peak: tuple[AllocationSite, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     for phase, seconds, unmeasured, heap, resident, sites, judged in phases:
-        usages[phase] = _made(
+        usages[phase] = named(
             PhaseUsage,
             (
                 seconds,
-                None if heap is None else _made(HeapUsage, heap),
-                None if resident is None else _made(ResidentUsage, resident),
+                None if heap is None else named(HeapUsage, heap),
+                None if resident is None else named(ResidentUsage, resident),
                 unmeasured,
             ),
         )
