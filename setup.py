@@ -1,7 +1,7 @@
 """The only thing that pyproject.toml cannot say: the C extensions are optional.
 
-An install on a machine without a compiler succeeds without them: ``--memory-engine=auto`` says why it fell back, and
-resident memory is read in Python.
+An install on a machine without a compiler succeeds without them: ``--memory-engine=auto`` says why it fell back,
+resident memory is read in Python, and breadcrumbs are written in it.
 """
 
 import sys
@@ -30,14 +30,18 @@ def extension(name, folder, pattern, **options):
 
 
 def extensions():
-    """The heap engine and the reader of resident memory, where their platform is supported."""
+    """The heap engine, the reader of resident memory and the writer of breadcrumbs, where they are supported."""
     if not sys.platform.startswith("linux"):
         return []
     headers = sorted(str(path) for path in (PACKAGE / "engines/native").glob("*.h"))
     engine = extension("_native", "engines/native", "*.c", depends=headers, libraries=["m"])
     if sysconfig.get_config_var("Py_GIL_DISABLED"):  # to load it would switch the lock on for all that is tested
         return engine
-    return [*engine, *extension("_kernel", "instruments", "_kernel.c")]
+    return [
+        *engine,
+        *extension("_kernel", "instruments", "_kernel.c"),
+        *extension("_cells", "recorder", "_cells.c"),
+    ]
 
 
 setup(ext_modules=extensions())

@@ -12,13 +12,15 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "scripts" / "check-wheels"
 ENGINE = "pytest_memory/engines/native/_native.cpython-311-x86_64-linux-gnu.so"
 READER = "pytest_memory/instruments/_kernel.cpython-311-x86_64-linux-gnu.so"
+WRITER = "pytest_memory/recorder/_cells.cpython-311-x86_64-linux-gnu.so"
 
 
 @pytest.mark.parametrize(
     ("tag", "files", "status", "said"),
     [
-        ("cp311-cp311-manylinux_2_28_x86_64", [ENGINE, READER], 0, "ok"),
-        ("cp311-cp311-manylinux_2_28_x86_64", [ENGINE], 1, "without the reader of resident memory"),
+        ("cp311-cp311-manylinux_2_28_x86_64", [ENGINE, READER, WRITER], 0, "ok"),
+        ("cp311-cp311-manylinux_2_28_x86_64", [ENGINE, WRITER], 1, "without the reader of resident memory"),
+        ("cp311-cp311-manylinux_2_28_x86_64", [ENGINE, READER], 1, "without the writer of breadcrumbs"),
         ("cp311-cp311-musllinux_1_2_aarch64", ["pytest_memory/__init__.py"], 1, "without the C engine"),
         ("py3-none-any", [ENGINE], 1, "a pure wheel with a compiled extension inside"),
         ("cp311-cp311-macosx_11_0_arm64", ["pytest_memory/__init__.py"], 0, "ok"),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES
-from pytest_memory.recorder.channel import NAME_ROOM, Breadcrumb, CrumbReader
+from pytest_memory.recorder.cells import NAME_ROOM
+from pytest_memory.recorder.channel import Breadcrumb, CrumbReader
 from pytest_memory.recorder.folders import process_lives, sessions
 
 STATES = (192, 256)
@@ -29,8 +30,10 @@ class Clock:
         return self.now
 
 
-@pytest.fixture()
-def crumb(tmp_path):
+@pytest.fixture(params=["compiled", "python"])
+def crumb(request, tmp_path, monkeypatch):
+    if request.param == "python":
+        monkeypatch.setitem(sys.modules, "pytest_memory.recorder._cells", None)
     clock = Clock()
     crumb = Breadcrumb(tmp_path / "main.crumb", "gw3", 7.0, clock)
     crumb.clock = clock

@@ -29,6 +29,7 @@ import zlib
 
 from ..errors import UnreadableFile
 from ..model.activity import ACTIVITIES
+from .cells import CELL, END, NAME, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATE, STATES_AT, open_cells
 from .forks import call_in_forks
 
 TYPE_CHECKING = False
@@ -41,25 +42,15 @@ if TYPE_CHECKING:
 
 CRUMB_SUFFIX = ".crumb"
 VERSION = 1
-NAME_ROOM = 65_536 - 16
-"""Bytes of UTF-8 kept of a name; a longer one is cut."""
 
 _MAGIC = b"PTMCRUMB"
 _HEADER = struct.Struct("<8sIIqddd32sB")
 _FLAGS = struct.Struct("<BxxxiB")
-_STATE = struct.Struct("<QddIB")
-_CELL = struct.Struct(f"<{_STATE.size}sI")
-_NAME = struct.Struct("<III")
 _REQUEST = struct.Struct("<QQQ")
 _CHECK = struct.Struct("<I")
 _ANSWER = struct.Struct("<Q")
-_FLAGS_AT, _REQUEST_AT, _ANSWER_AT, _NAMES_AT = 128, 320, 384, 4096
-_NAME_STRIDE = NAME_ROOM + 16
-_SIZE = _NAMES_AT + 2 * _NAME_STRIDE
-_STATES_AT = (192, 256)
+_FLAGS_AT, _REQUEST_AT, _ANSWER_AT = 128, 320, 384
 _REQUEST_SLICE = slice(_REQUEST_AT, _REQUEST_AT + _REQUEST.size + _CHECK.size)
-
-_pack_state, _store_cell, _crc32 = _STATE.pack, _CELL.pack_into, zlib.crc32  # every phase of every test writes
 
 
 class Crumb:
@@ -137,22 +128,14 @@ class Breadcrumb:
 
     Attributes:
         clock: The same.
+        begin: See :meth:`Cells.begin <pytest_memory.recorder.cells.Cells.begin>`.
+        enter: See :meth:`Cells.enter <pytest_memory.recorder.cells.Cells.enter>`.
 
     Raises:
         OSError: The file cannot be made, or there is no room for it.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_begun",
-        "_descriptor",
-        "_generation",
-        "_map",
-        "_number",
-        "clock",
-        "path",
-        "pid",
-    )
+    __slots__ = ("__weakref__", "_cells", "_descriptor", "_map", "begin", "clock", "enter", "path", "pid")
 
     def __init__(
         self,
@@ -164,13 +147,10 @@ class Breadcrumb:
         self.path = path
         self.pid = os.getpid()
         self.clock = clock
-        self._generation = 0
-        self._number = 0
-        self._begun = 0.0
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o644)
         try:
-            _allocate(self._descriptor, _SIZE)
-            self._map = mmap.mmap(self._descriptor, _SIZE)
+            _allocate(self._descriptor, END)
+            self._map = mmap.mmap(self._descriptor, END)
         except BaseException:
             os.close(self._descriptor)
             path.unlink(missing_ok=True)
@@ -179,37 +159,9 @@ class Breadcrumb:
         name = (worker or "").encode("utf-8", "replace")[:32]
         header = (VERSION, NAME_ROOM, self.pid, process_started, time.time(), clock(), name, locked)
         _HEADER.pack_into(self._map, 0, _MAGIC, *header)
+        self._write_into(self._map)
         self.idle()
         call_in_forks(self.leave_to_parent)
-
-    def begin(self, nodeid: str, activity: int = 1) -> float:
-        """A test (or collector) begins; ``activity`` is an index of ``ACTIVITIES``. Gives the time."""
-        encoded = nodeid.encode("utf-8", "surrogatepass")
-        if len(encoded) > NAME_ROOM:
-            encoded = encoded[:NAME_ROOM]
-        self._number = number = (self._number + 1) & 0xFFFFFFFF
-        at = _NAMES_AT + (number & 1) * _NAME_STRIDE
-        cell = _NAME.pack(number, len(encoded), zlib.crc32(encoded)) + encoded
-        self._map[at : at + len(cell)] = cell
-        self._begun = now = self.clock()
-        return self.enter(activity, now)
-
-    def enter(self, activity: int, now: float | None = None) -> float:
-        """The running test enters another phase.
-
-        Args:
-            activity: Index of ``ACTIVITIES``; 0 if no test is running any more.
-            now: When, if that is known already.
-
-        Returns:
-            When.
-        """
-        if now is None:
-            now = self.clock()
-        self._generation = generation = self._generation + 1
-        cell = _pack_state(generation, now, self._begun, self._number, activity)
-        _store_cell(self._map, _STATES_AT[generation & 1], cell, _crc32(cell))
-        return now
 
     def idle(self) -> float:
         """No test is running any more. Gives the time."""
@@ -231,17 +183,24 @@ class Breadcrumb:
     def close(self) -> None:
         """Close the file. It stays on disk."""
         if self._descriptor >= 0:
-            self._map.close()
-            os.close(self._descriptor)
-            self._descriptor = -1
+            self._unmap()
 
     def leave_to_parent(self) -> None:
         """Go on in memory only: this process is a fork of the one that owns the file."""
         if self._descriptor >= 0:
-            self._map.close()
-            os.close(self._descriptor)
-            self._descriptor = -1
-            self._map = mmap.mmap(-1, _SIZE)
+            self._unmap()
+            self._map = mmap.mmap(-1, END)
+            self._write_into(self._map)
+
+    def _write_into(self, memory: mmap.mmap) -> None:
+        self._cells = cells = open_cells(memory, self.clock)
+        self.begin, self.enter = cells.begin, cells.enter  # bound once: every phase of every test is written
+
+    def _unmap(self) -> None:
+        self._cells.release()
+        self._map.close()
+        os.close(self._descriptor)
+        self._descriptor = -1
 
 
 class CrumbReader:
@@ -261,9 +220,9 @@ class CrumbReader:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
         try:
             size = os.fstat(descriptor).st_size
-            if size < _SIZE:
+            if size < END:
                 raise UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: {size} bytes")
-            self._map = mmap.mmap(descriptor, _SIZE)
+            self._map = mmap.mmap(descriptor, END)
         finally:
             os.close(descriptor)
         magic, version, _room, pid, started, wall, monotonic, worker, locked = _HEADER.unpack_from(self._map)
@@ -281,7 +240,7 @@ class CrumbReader:
     def read(self) -> Crumb | None:
         """The newest state that is whole; ``None`` if none is."""
         for _ in range(8):  # a writer may be at it; each of its writes takes less than a microsecond
-            for state in sorted(filter(None, map(self._read_state, _STATES_AT)), reverse=True):
+            for state in sorted(filter(None, map(self._read_state, STATES_AT)), reverse=True):
                 generation, since, begun, number, activity = state
                 name = self._read_name(number) if activity else ""
                 if name is not None and activity < len(ACTIVITIES):
@@ -330,15 +289,15 @@ class CrumbReader:
         self._map.close()
 
     def _read_state(self, at: int) -> tuple[int, float, float, int, int] | None:
-        cell, check = _CELL.unpack_from(self._map, at)
-        return _STATE.unpack(cell) if check == zlib.crc32(cell) else None
+        cell, check = CELL.unpack_from(self._map, at)
+        return STATE.unpack(cell) if check == zlib.crc32(cell) else None
 
     def _read_name(self, number: int) -> str | None:
         if self._name is not None and self._name[0] == number:  # a name that was whole once does not change
             return self._name[1]
-        at = _NAMES_AT + (number & 1) * _NAME_STRIDE
-        written, length, check = _NAME.unpack_from(self._map, at)
-        encoded = self._map[at + _NAME.size : at + _NAME.size + min(length, NAME_ROOM)]
+        at = NAMES_AT + (number & 1) * NAME_STRIDE
+        written, length, check = NAME.unpack_from(self._map, at)
+        encoded = self._map[at + NAME.size : at + NAME.size + min(length, NAME_ROOM)]
         if written != number or zlib.crc32(encoded) != check:
             return None
         name = decode_name(encoded)
