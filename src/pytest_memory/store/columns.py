@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import chain, islice
+from typing import Any
 
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.benchmarks import Benchmark, are_passes
@@ -59,8 +60,15 @@ def passes_of(benchmarks: Sequence[Benchmark], metric: BenchmarkMetric) -> list[
         UnreadableFile: See :meth:`Benchmark.passes`.
     """
     blobs = [benchmark.extra.get(BLOB) for benchmark in benchmarks]
-    if metric == "peak" and set(map(type, blobs)) == {dict}:
-        columns = [blob.get(SERIES_KEYS["peak"]) for blob in blobs]  # type: ignore[union-attr]
-        if set(map(type, columns)) == {list} and are_passes(list(chain.from_iterable(columns))):
+    if set(map(type, blobs)) == {dict}:
+        columns, peaks = _lists(blobs, metric), _lists(blobs, "peak")
+        alike = metric == "peak" or list(map(len, columns)) == list(map(len, peaks))
+        if columns and alike and are_passes(list(chain.from_iterable(columns))):
             return columns
     return [benchmark.passes(metric) for benchmark in benchmarks]
+
+
+def _lists(blobs: Sequence[Any], metric: BenchmarkMetric) -> list[Sequence[int]]:
+    """What every blob holds of a metric, where it is a list in all of them and empty in none; else nothing."""
+    columns = [blob.get(SERIES_KEYS[metric]) for blob in blobs]
+    return columns if set(map(type, columns)) == {list} and all(columns) else []

@@ -119,7 +119,23 @@ def measure(benchmarks: Sequence[Benchmark], metric: Metric, wanted: Wanted = EV
     if metric == "time":
         return _measure_times(benchmarks, wanted)
     columns = passes_of(benchmarks, _MEMORY[metric])
-    return [_measure_memory(one, passes, metric) for one, passes in zip(benchmarks, columns, strict=True)]
+    peaks = [None] * len(columns) if metric in ("peak", "rss") else passes_of(benchmarks, "peak")
+    return [
+        measured_passes(passes, peak or None) if passes else None for passes, peak in zip(columns, peaks, strict=True)
+    ]
+
+
+def measured_passes(passes: Sequence[int], peaks: Sequence[int] | None = None) -> Measured:
+    """Memory of a benchmark, of its passes.
+
+    Args:
+        passes: The bytes or calls of each, at least one.
+        peaks: Their peaks, where the headline is the value of the pass with the smallest.
+    """
+    if peaks is None:
+        peaks = passes
+    peak = min(peaks)
+    return Measured(passes[peaks.index(peak)], peak, passes, _NOTHING, len(passes))
 
 
 def _measure_times(benchmarks: Sequence[Benchmark], wanted: Wanted) -> list[Measured | None]:
@@ -139,18 +155,6 @@ def _measure_times(benchmarks: Sequence[Benchmark], wanted: Wanted) -> list[Meas
         else:
             measured.append(Measured(headline, headline, (), stats, 0))
     return measured
-
-
-def _measure_memory(benchmark: Benchmark, passes: Sequence[int], metric: Metric) -> Measured | None:
-    if not passes:
-        return None
-    if metric in ("peak", "rss"):
-        smallest = min(passes)
-        return Measured(smallest, smallest, passes, _NOTHING, len(passes))
-    peaks = benchmark.passes("peak") or passes
-    peak = min(peaks)
-    headline = passes[peaks.index(peak)]
-    return Measured(headline, peak, passes, _NOTHING, len(passes))
 
 
 def pool(parts: Sequence[Measured]) -> Measured:

@@ -13,9 +13,9 @@ from pytest_memory.stats import summarise
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.benchmarks import Benchmark
 from pytest_memory.store.columns import passes_of, time_columns
-from pytest_memory.store.measured import Measured, Wanted, measure
+from pytest_memory.store.measured import Measured, Wanted, measure, measured_passes
 
-_PASSES: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS if metric in ("peak", "rss")}
+_PASSES: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS}
 _NOTHING: Mapping[str, float] = {}
 
 
@@ -74,19 +74,19 @@ class TimeSeries(Series):
 
 
 class PassSeries(Series):
-    """Peaks, or resident memory.
+    """Memory, measured in passes of its own.
 
     Args:
-        passes: The bytes of each pass by benchmark, at least one.
+        passes: The bytes or calls of each pass by benchmark, at least one.
+        peaks: Where the headline is that of the pass with the smallest peak, the peaks of the passes.
     """
 
-    def __init__(self, passes: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, passes: Mapping[str, Sequence[int]], peaks: Mapping[str, Sequence[int]] | None = None) -> None:
         self._passes = passes
+        self._peaks = peaks
 
     def __getitem__(self, key: str) -> Measured:
-        passes = self._passes[key]
-        smallest = min(passes)
-        return Measured(smallest, smallest, passes, _NOTHING, len(passes))
+        return measured_passes(self._passes[key], self._peaks[key] if self._peaks is not None else None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._passes)
@@ -102,9 +102,12 @@ class PassSeries(Series):
         if len(steady) == len(self._passes):
             return steady
         return {
-            key: steady[key] if key in steady else summarise(passes, stat or "min")
+            key: steady[key] if key in steady else self._value(key, passes, stat)
             for key, passes in self._passes.items()
         }
+
+    def _value(self, key: str, passes: Sequence[int], stat: str | None) -> float:
+        return self[key].headline if stat is None else summarise(passes, stat)
 
     @cached_property
     def _steady(self) -> Mapping[str, float]:
@@ -120,11 +123,17 @@ def series_of(keys: Sequence[str], benchmarks: Sequence[Benchmark], metric: Metr
     """
     if metric in _PASSES:
         columns = passes_of(benchmarks, _PASSES[metric])
-        return PassSeries({key: passes for key, passes in zip(keys, columns, strict=True) if passes})
+        passes = {key: column for key, column in zip(keys, columns, strict=True) if column}
+        if metric in ("peak", "rss"):
+            return PassSeries(passes)
+        peaks = zip(columns, passes_of(benchmarks, "peak"), strict=True)
+        by_key = {key: peak or column for key, (column, peak) in zip(keys, peaks, strict=True) if column}
+        return PassSeries(passes, by_key)
     if metric == "time" and not wanted.evidence:
         times = time_columns(benchmarks, wanted.times)
         if times is not None:
-            by_key = [dict(zip(keys, column, strict=True)) for column in times]
-            return TimeSeries(dict(zip(wanted.times, by_key, strict=True)))
+            return TimeSeries(
+                {stat: dict(zip(keys, column, strict=True)) for stat, column in zip(wanted.times, times, strict=True)}
+            )
     measured = measure(benchmarks, metric, wanted)
     return Series({key: one for key, one in zip(keys, measured, strict=True) if one is not None})
