@@ -61,6 +61,7 @@ class Meter:
         self.measuring_seconds = 0.0
         self._clock = clock
         self._cheap, self._nests = engine.capabilities.cheap, engine.capabilities.nests
+        self._engine_open = engine.open
         self._open: list[HeapWindow] = []
 
     def open_heap(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
@@ -74,13 +75,21 @@ class Meter:
         window = HeapWindow(self, request, collect)
         if collect:
             gc.collect()
-        outer = self._open[-1] if self._open else None
-        self._open.append(window)  # before the window opens: inside it, what the meter itself needs would count
+        opened = self._open
+        outer = opened[-1] if opened else None
+        opened.append(window)  # before the window opens: inside it, what the meter itself needs would count
         if self._cheap:
             self.measuring_seconds += self._clock() - begun
-            self._start(window, outer)
+        if outer is not None and not self._nests and outer._window is not None:
+            window._reading = HeapReading(
+                None, unmeasured=f"the {self.engine.name} engine cannot open a window inside another of its own"
+            )
         else:
-            self._start(window, outer)
+            try:
+                window._window = self._engine_open(request)
+            except WindowRefused as refusal:
+                window._reading = HeapReading(None, unmeasured=refusal.problem)
+        if not self._cheap:
             self.measuring_seconds += self._clock() - begun
         return window
 
@@ -109,18 +118,6 @@ class Meter:
             yield
         finally:
             self.engine.stand_by()
-
-    def _start(self, window: HeapWindow, outer: HeapWindow | None) -> None:
-        if outer is not None and not self._nests and outer._window is not None:
-            window._reading = HeapReading(
-                None,
-                unmeasured=f"the {self.engine.name} engine cannot open a window inside another of its own",
-            )
-            return
-        try:
-            window._window = self.engine.open(window.request)
-        except WindowRefused as refusal:
-            window._reading = HeapReading(None, unmeasured=refusal.problem)
 
     def _close(self, window: HeapWindow) -> HeapReading:
         begun = self._clock()

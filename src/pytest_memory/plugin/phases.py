@@ -8,9 +8,9 @@ that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by themselves
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Protocol
 
 import pytest
@@ -219,7 +219,7 @@ class PhaseHooks:
     def _begin(self, item: pytest.Item, phase: Phase) -> Attempt:
         """A phase begins. What this takes, our own bookkeeping included, counts as time spent measuring."""
         meter = self._meter
-        arrived, spent = time.perf_counter(), meter.measuring_seconds
+        arrived, spent = perf_counter(), meter.measuring_seconds
         attempt = self.attempt
         if attempt is None or attempt.item is not item or attempt.markers != len(item.own_markers):
             attempt = self._attempt(item)
@@ -230,7 +230,7 @@ class PhaseHooks:
         attempt.resident = meter.open_resident() if plan.resident else None
         if phase != "call" and phase in plan.heap:
             self._open_heap(attempt, phase)
-        attempt.began = began = time.perf_counter()
+        attempt.began = began = perf_counter()
         meter.measuring_seconds = spent + (began - arrived)
         return attempt
 
@@ -250,7 +250,7 @@ class PhaseHooks:
     def _end(self, attempt: Attempt, phase: Phase) -> FinishedPhase | None:
         """A phase has ended, whatever way; None if nothing of it was to be measured."""
         meter = self._meter
-        ended, spent = time.perf_counter(), meter.measuring_seconds
+        ended, spent = perf_counter(), meter.measuring_seconds
         if attempt.window is not None:
             attempt.reading, attempt.window = attempt.window.close(), None
         plan, reading, resident = attempt.plan, attempt.reading, attempt.resident
@@ -276,7 +276,7 @@ class PhaseHooks:
         if finished.sites:
             self._showcase.consider(finished)
         attempt.finished[phase] = finished
-        meter.measuring_seconds = spent + (time.perf_counter() - ended)
+        meter.measuring_seconds = spent + (perf_counter() - ended)
         return finished
 
     def _hold_to_account(self, attempt: Attempt, finished: FinishedPhase | None) -> None:
