@@ -145,6 +145,7 @@ class TestErrors:
             (["OLD", "NEW", "--stat", "p99"], 1, "unknown --stat 'p99'"),
             (["OLD", "NEW", "--metric", "peak", "--stat", "iqr"], 1, "unknown --stat 'iqr' of peak"),
             (["OLD", "NEW", "--metric", "rss"], 1, "no benchmarks with rss in old, new"),
+            (["OLD", "NEW", "--where", "n=7"], 1, "time and n=7 in old, new; --where leaves none over"),
             (["OLD", "NEW", "--metric", "size"], 2, "--metric"),
             (["OLD", "NEW", "--format", "xml"], 1, "unknown --format 'xml'"),
             (["OLD", "NEW", "--alpha", "5"], 2, "bad --alpha 5.0"),

@@ -53,6 +53,13 @@ def test_scaling_options_reach_the_figure(scaling_run, options, capsys):
     assert run(["plot", "sizes.json", "--x", "n", *options]) == 0
 
 
+def test_nothing_is_saved_here(tmp_path, monkeypatch, capsys):
+    """An empty list says where it was looked for."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["plot", "nope.json"]) == 2
+    assert "available: [] (nothing is saved under .benchmarks here)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -15,7 +15,7 @@ from pytest_memory.cli.coercion import coerce_plainly
 from pytest_memory.cli.errors import exit_code_of
 from pytest_memory.cli.registry import COMMANDS, CommandEntry
 
-_HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+_HELP_OPTIONS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 
 
 class _LazyCommands(Mapping[str, Any]):

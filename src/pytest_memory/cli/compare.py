@@ -139,7 +139,7 @@ def _side_by_side(request: _Request, view: ComparisonView) -> None:
     evidence = request.gate.significant or len({run.label for run in request.runs}) == 2
     wanted = Wanted.of([view.stat] if view.stat is not None else [], evidence=evidence)
     lineup = line_up(request.runs, Selection(request.gate.metrics(view.metric), where=request.where, wanted=wanted))
-    request.output.refuse_without(lineup, view.metric)
+    request.output.refuse_without(lineup, view.metric, request.where)
     request.output.save_csv(lambda: comparison_rows(lineup, view))
     request.output.show(comparison_sheet(lineup, view))
     request.gate.judge(lineup)

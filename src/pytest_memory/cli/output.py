@@ -64,15 +64,18 @@ class Output:
         if self.csv is not None:
             write_text(self.csv, render_csv(rows()))
 
-    def refuse_without(self, lineup: Lineup, metric: Metric) -> None:
-        """Say which runs lack a metric.
+    def refuse_without(self, lineup: Lineup, metric: Metric, where: Sequence[tuple[str, str]]) -> None:
+        """Say which runs lack a metric among the benchmarks for which these conditions hold.
 
         Raises:
             CommandFailed: All of them do.
         """
         empty = [label for label, column in zip(lineup.labels, lineup.metrics[metric], strict=True) if not column]
         if len(empty) == len(lineup.labels):
-            advice = "" if metric == "time" else "measure it with --benchmark-memory or --memory-report"
-            raise CommandFailed(f"no benchmarks with {metric} in {', '.join(empty)}", advice)
+            conditions = "".join(f" and {name}={value}" for name, value in where)
+            advice = "measure it with --benchmark-memory or --memory-report" if metric != "time" else ""
+            if where and not any(lineup.present):
+                advice = "--where leaves none over"
+            raise CommandFailed(f"no benchmarks with {metric}{conditions} in {', '.join(empty)}", advice)
         for label in empty:
             remark(f"no benchmark of {label} has {metric}")

@@ -194,7 +194,8 @@ def _require_files(runs: list[Path]) -> None:
         return
     available = [str(path) for path in discover_runs()]
     complain(f"missing: {missing}")
-    complain(f"available: {available[:_SHOWN_RUNS]}{' …' if len(available) > _SHOWN_RUNS else ''}")
+    more = " …" if len(available) > _SHOWN_RUNS else "" if available else " (nothing is saved under .benchmarks here)"
+    complain(f"available: {available[:_SHOWN_RUNS]}{more}")
     raise typer.Exit(2)
 
 
