@@ -1,1 +1,1 @@
-"""To be filled."""
+"""Records and limits in, verdicts out; pure."""

@@ -1,1 +1,1 @@
-"""To be filled."""
+"""The flight recorder: breadcrumbs and journal, the process that samples, and what is read out of them afterwards."""

@@ -1,1 +1,1 @@
-"""To be filled."""
+"""Values in, text out: one module per format."""
