@@ -46,9 +46,10 @@ class Meter:
     Args:
         engine: The heap engine; the meter is its only user.
         resident: Reads resident memory, or ``None`` to leave it out.
-        clock: Seconds; injected by tests.
+        clock: Seconds, by which what measuring costs is told.
 
     Attributes:
+        clock: The same.
         measuring_seconds: Time spent opening, closing and reading heap windows so far; whoever opens windows may add to
             it what it takes besides.
     """
@@ -59,7 +60,7 @@ class Meter:
         self.engine = engine
         self.resident = resident
         self.measuring_seconds = 0.0
-        self._clock = clock
+        self.clock = clock
         self._cheap, self._nests = engine.capabilities.cheap, engine.capabilities.nests
         self._engine_open = engine.open
         self._open: list[HeapWindow] = []
@@ -71,7 +72,7 @@ class Meter:
             request: What to measure.
             collect: Collect garbage before the window opens and before it closes.
         """
-        begun = self._clock()
+        begun = self.clock()
         window = HeapWindow(self, request, collect)
         if collect:
             gc.collect()
@@ -79,7 +80,7 @@ class Meter:
         outer = opened[-1] if opened else None
         opened.append(window)  # before the window opens: inside it, what the meter itself needs would count
         if self._cheap:
-            self.measuring_seconds += self._clock() - begun
+            self.measuring_seconds += self.clock() - begun
         if outer is not None and not self._nests and outer._window is not None:
             window._reading = HeapReading(
                 None, unmeasured=f"the {self.engine.name} engine cannot open a window inside another of its own"
@@ -90,7 +91,7 @@ class Meter:
             except WindowRefused as refusal:
                 window._reading = HeapReading(None, unmeasured=refusal.problem)
         if not self._cheap:
-            self.measuring_seconds += self._clock() - begun
+            self.measuring_seconds += self.clock() - begun
         return window
 
     def open_resident(self) -> ResidentWindow | None:
@@ -120,13 +121,13 @@ class Meter:
             self.engine.stand_by()
 
     def _close(self, window: HeapWindow) -> HeapReading:
-        begun = self._clock()
+        begun = self.clock()
         opened = self._open
         if opened and opened[-1] is not window and window in opened:  # it may have ended already, with its parent
             while opened[-1] is not window:  # left open by an exception: they end with their parent
                 self._end(opened[-1])
         reading = self._end(window)
-        self.measuring_seconds += self._clock() - begun
+        self.measuring_seconds += self.clock() - begun
         return reading
 
     def _end(self, window: HeapWindow) -> HeapReading:

@@ -1,6 +1,7 @@
 """Flags and ini keys: every wrong one is a usage error before the first test, and nothing else happens."""
 
 import json
+import sys
 
 import pytest
 
@@ -134,6 +135,32 @@ class TestReports:
         assert len(run["tests"]) == 6
         assert {test["worker"] for test in run["tests"]} <= {"gw0", "gw1"}
         assert run["measuring_seconds"] > 0
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no clock is fine enough")
+    @pytest.mark.parametrize(
+        ("workers", "counted"), [((), True), (("-n", "1"), False)], ids=["one process", "a worker"]
+    )
+    def test_a_worker_does_not_measure_its_neighbours(self, pytester, workers, counted):
+        """What measuring costs a worker is its own time, not that of a process which ran in between."""
+        pytester.makeconftest(
+            """
+            import time
+            from pytest_memory.plugin.session import SESSION
+
+            class Slow:
+                def phase_began(self, item, phase):
+                    time.sleep(0.2)
+                def phase_ended(self, item, phase, usage):
+                    pass
+
+            def pytest_sessionstart(session):
+                session.config.stash[SESSION].observers.append(Slow())
+            """
+        )
+        pytester.makepyfile("def test_it(): pass")
+        pytester.runpytest_subprocess("--memory", "--memory-report=run.json", *workers)
+        took = json.loads((pytester.path / "run.json").read_text())["measuring_seconds"]
+        assert (took >= 0.6) is counted
 
     @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
     def test_every_stack_in_stacks_detail(self, pytester, workers):

@@ -219,7 +219,8 @@ class PhaseHooks:
     def _begin(self, item: pytest.Item, phase: Phase) -> Attempt:
         """A phase begins. What this takes, our own bookkeeping included, counts as time spent measuring."""
         meter = self._meter
-        arrived, spent = perf_counter(), meter.measuring_seconds
+        clock, spent = meter.clock, meter.measuring_seconds
+        arrived = clock()
         attempt = self.attempt
         if attempt is None or attempt.item is not item or attempt.markers != len(item.own_markers):
             attempt = self._attempt(item)
@@ -230,8 +231,8 @@ class PhaseHooks:
         attempt.resident = meter.open_resident() if plan.resident else None
         if phase != "call" and phase in plan.heap:
             self._open_heap(attempt, phase)
-        attempt.began = began = perf_counter()
-        meter.measuring_seconds = spent + (began - arrived)
+        meter.measuring_seconds = spent + (clock() - arrived)
+        attempt.began = perf_counter()
         return attempt
 
     def _attempt(self, item: pytest.Item) -> Attempt:
@@ -250,7 +251,9 @@ class PhaseHooks:
     def _end(self, attempt: Attempt, phase: Phase) -> FinishedPhase | None:
         """A phase has ended, whatever way; None if nothing of it was to be measured."""
         meter = self._meter
-        ended, spent = perf_counter(), meter.measuring_seconds
+        ended = perf_counter()
+        clock, spent = meter.clock, meter.measuring_seconds
+        arrived = clock()
         if attempt.window is not None:
             attempt.reading, attempt.window = attempt.window.close(), None
         plan, reading, resident = attempt.plan, attempt.reading, attempt.resident
@@ -276,7 +279,7 @@ class PhaseHooks:
         if finished.sites:
             self._showcase.consider(finished)
         attempt.finished[phase] = finished
-        meter.measuring_seconds = spent + (perf_counter() - ended)
+        meter.measuring_seconds = spent + (clock() - arrived)
         return finished
 
     def _hold_to_account(self, attempt: Attempt, finished: FinishedPhase | None) -> None:

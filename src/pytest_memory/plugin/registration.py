@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -11,7 +13,7 @@ from pytest_memory.engines.choose import choose_engine
 from pytest_memory.entry import SESSION_PLUGIN
 from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
-from pytest_memory.meter import Meter, measuring_here
+from pytest_memory.meter import Clock, Meter, measuring_here
 from pytest_memory.plugin.benchmark_switch import register_benchmarks
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
@@ -61,6 +63,15 @@ def register(config: pytest.Config) -> None:
         manager.register(ControllerEnd(session), f"{SESSION_PLUGIN}-controller")
 
 
+def _clock(config: pytest.Config) -> Clock:
+    """The clock by which this process tells what measuring costs.
+
+    A worker of pytest-xdist has sent a report when a phase begins. Where it shares a processor with the controller,
+    that reads the report first, and by the clock on the wall its time would be ours.
+    """
+    return time.thread_time if is_worker(config) and sys.platform == "linux" else time.perf_counter
+
+
 def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
     try:
         engine, choice = choose_engine(settings.engine)
@@ -75,7 +86,7 @@ def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
     session = MemorySession(
         settings,
         choice=choice,
-        meter=None if is_controller(config) else Meter(engine, reader),
+        meter=None if is_controller(config) else Meter(engine, reader, _clock(config)),
         junit=bool(getattr(config.option, "xmlpath", None)),
         rootpath=config.rootpath,
     )
