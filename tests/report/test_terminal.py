@@ -94,6 +94,16 @@ def test_no_line_is_wider_than_the_terminal(width):
     assert max(len(line) for line in render(run, width).splitlines()) <= max(width, 66)
 
 
+def test_a_worker_is_named_where_it_says_something():
+    """Not beside every test: only with -v, or to tell the same test in two workers apart; its name is never cut."""
+    one = replace(RUN, records=(record("test_a", 4000, worker="gw0"), record("test_b", 4000, worker="gw1")))
+    assert "gw0" not in render(one)
+    assert "[gw0] tests/unit/test_parsing.py::TestParser::test_a" in render(one, verbosity=1)
+    both = render(replace(RUN, records=(record("test_a", 4000, worker="gw0"), record("test_a", 4000, worker="gw1"))))
+    assert "[gw0] …" in both
+    assert "[gw1] …" in both
+
+
 def test_unmeasured_is_a_dash_and_an_empty_column_goes():
     """What was not measured is never a zero; a column with nothing in it is left out."""
     half = TestRecord("a.py::test", "passed", phases={"call": PhaseUsage(1.0, heap=HeapUsage(peak=5 * MIB))})

@@ -128,15 +128,14 @@ def _table(records: Sequence[TestRecord], layout: Layout) -> Iterator[Line]:
     columns = [i for i in range(len(header)) if any(row[i] != UNMEASURED for row in rows)]
     widths = {i: max(len(header[i]), *(len(row[i]) for row in rows)) for i in columns}
     room = max(20, layout.width - sum(width + len(_GAP) for width in widths.values()))
+    whole = layout.verbosity >= 1
+    twice = len({record.nodeid for record in records}) < len(records)  # by several workers, or run again
     yield line(Span(_GAP.join([*(header[i].rjust(widths[i]) for i in columns), "test"]), "bold"))
     for position, (record, row) in enumerate(zip(records, rows, strict=True)):
         cells = [row[i].rjust(widths[i]) for i in columns]
-        name = record.nodeid if record.worker is None else f"[{record.worker}] {record.nodeid}"
-        whole = layout.verbosity >= 1
-        yield line(
-            Span(cells[0] if cells else "", "cyan"),
-            _GAP.join(["", *cells[1:], name if whole else shorten_left(name, room)]),
-        )
+        worker = f"[{record.worker}] " if record.worker is not None and (whole or twice) else ""
+        name = record.nodeid if whole else shorten_left(record.nodeid, room - len(worker))
+        yield line(Span(cells[0] if cells else "", "cyan"), _GAP.join(["", *cells[1:], f"{worker}{name}"]))
         with_sites = _within(position, layout.tests_with_sites) and _can_be_attributed(record, layout)
         yield from _details(record, layout, sites=with_sites, indent=widths[columns[0]])
 
