@@ -529,14 +529,11 @@ class MarkerWatch:
                 check.pytest_collection_modifyitems(items)  # registered too late for this call of the hook
                 return
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Catch a marker that a fixture added while the test was being set up."""
-        if not self._marked(item) or item.config.pluginmanager.has_plugin(SESSION_PLUGIN):
-            return (yield)
-        load(item.config)
-        session: Any = item.config.pluginmanager.get_plugin(SESSION_PLUGIN)
-        return (yield from session.phases.pytest_runtest_call(item))
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Catch a marker that a fixture has just added: what measures the call is registered before it begins."""
+        if item.own_markers and self._marked(item):
+            load(item.config)
 
     @staticmethod
     def _marked(node: pytest.Collector | pytest.Item) -> bool:

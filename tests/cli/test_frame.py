@@ -46,6 +46,14 @@ def test_the_list_of_commands_says_what_each_commands_docstring_says(entry):
     assert (entry.load().__doc__ or "").splitlines()[0] == entry.help
 
 
+@pytest.mark.parametrize(("columns", "widest"), [("200", 118), ("80", 78)])
+def test_help_uses_the_terminal(columns, widest, monkeypatch, capsys):
+    """As wide as the terminal, up to what can still be read."""
+    monkeypatch.setenv("COLUMNS", columns)
+    run(["compare", "--help"])
+    assert widest - 10 < max(map(len, capsys.readouterr().out.splitlines())) <= widest
+
+
 def test_help_imports_no_command_and_no_heavy_library():
     """``--help`` lists every command without importing one, or anything heavy that Typer itself does without."""
     code = (

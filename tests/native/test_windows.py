@@ -6,10 +6,19 @@ import sys
 
 import pytest
 
-from pytest_memory.engines.base import WindowRequest
+from pytest_memory.engines.base import HeapReading, WindowRequest
+from pytest_memory.model import HeapUsage
 
 COUNTERS = WindowRequest(granularity="malloc", detail="counters")
 PYTHON = WindowRequest(granularity="python", detail="counters")
+
+
+def test_requests_and_readings_are_whole(engine):
+    """They are made without their constructors, which must not show."""
+    assert WindowRequest("malloc", totals=False).seeded(7) == WindowRequest("malloc", totals=False, seed=7)
+    reading = engine.open(COUNTERS).close()
+    assert reading == HeapReading(HeapUsage(0, 0, 0, 0))
+    assert (type(reading), type(reading.usage)) == (HeapReading, HeapUsage)
 
 
 @pytest.mark.parametrize("granularity", ["python", "malloc"])

@@ -97,6 +97,14 @@ class TestRecords:
         collector.pytest_runtest_logreport(report("teardown"))
         assert [record.outcome for record in collector.records()] == [expected]
 
+    @pytest.mark.parametrize("last", ["passed", "failed"])
+    def test_a_phase_reported_twice(self, last):
+        """pytest-retry reports a call as retried, and then how it went in the end: that is what counts."""
+        collector = Collector()
+        for when, outcome in (("setup", "passed"), ("call", "retried"), ("call", last), ("teardown", "passed")):
+            collector.pytest_runtest_logreport(report(when, outcome))
+        assert [record.outcome for record in collector.records()] == [last]
+
     def test_a_rerun_is_another_attempt(self):
         """A second setup of the same test begins another record."""
         collector = Collector()

@@ -162,6 +162,63 @@ def test_added_at_run_time(pytester):
         result.stdout.fnmatch_lines(["Test was limited to 1.0MiB but allocated 2.9MiB*"])
 
 
+def test_added_at_run_time_to_a_test_case(pytester):
+    """The hook for other kinds of test comes too late for the first of them: its call is measured all the same."""
+    pytester.makepyfile(
+        """
+        import pytest, unittest
+
+        class TestIt(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def limited(self, request):
+                request.node.add_marker(pytest.mark.limit_memory("1 MB"))
+
+            def test_one(self):
+                block = b"x" * 3_000_000
+
+            def test_two(self):
+                block = b"x" * 3_000_000
+        """
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=2)
+    assert "not judged" not in result.stdout.str()
+
+
+def test_a_protocol_that_leaves_out_the_setup(pytester):
+    """What begins with the call is measured too, from the first test on."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        class Item(pytest.Item):
+            def runtest(self):
+                block = b"x" * 3_000_000
+
+        class File(pytest.File):
+            def collect(self):
+                return [Item.from_parent(self, name="one"), Item.from_parent(self, name="two")]
+
+        def pytest_collect_file(file_path, parent):
+            if file_path.suffix == ".odd":
+                return File.from_parent(parent, path=file_path)
+
+        def pytest_runtest_protocol(item, nextitem):
+            hook = item.ihook
+            hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            call = pytest.CallInfo.from_call(lambda: hook.pytest_runtest_call(item=item), when="call")
+            hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
+            hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            return True
+        """
+    )
+    (pytester.path / "a.odd").touch()
+    without = [f"-pno:{name}" for name in ("logging", "rerunfailures", "flaky")]  # they count on a setup
+    result = pytester.runpytest_inprocess(*without, "--memory-limit=1 MB", "a.odd")
+    result.stdout.fnmatch_lines(["*2 failed*"])
+    assert "not judged" not in result.stdout.str()
+
+
 def test_wrong_one_added_at_run_time(pytester):
     """A wrong limit that a fixture adds fails that test, and no other."""
     pytester.makepyfile(

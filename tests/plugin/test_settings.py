@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from pytest_memory.meter import Meter
 from pytest_memory.store.runs import read_run
 
 NEVER = "raise SystemExit('a test module was imported')"
@@ -135,6 +136,28 @@ class TestReports:
         assert len(run["tests"]) == 6
         assert {test["worker"] for test in run["tests"]} <= {"gw0", "gw1"}
         assert run["measuring_seconds"] > 0
+
+    def test_sampling_is_seeded_by_the_test(self, pytester, monkeypatch):
+        """The same call stacks are sampled in every run, and others in every phase of every test."""
+        pytest.importorskip("pytest_memory.engines.native._native")
+        asked, open_heap = [], Meter.open_heap
+
+        def spy(self, request, **more):
+            asked.append((request.detail, request.seed))
+            return open_heap(self, request, **more)
+
+        monkeypatch.setattr(Meter, "open_heap", spy)
+        pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+        runs = []
+        for _ in range(2):
+            pytester.runpytest_inprocess("--memory", "--memory-limit=1 GB")
+            runs.append(asked[:])
+            asked.clear()
+        first, again = runs
+        assert first == again
+        assert [detail for detail, _ in first] == ["counters", "sampled", "counters"] * 2
+        assert [seed for detail, seed in first if detail == "counters"] == [0] * 4
+        assert first[1] != first[4]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no clock is fine enough")
     @pytest.mark.parametrize(

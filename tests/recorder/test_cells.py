@@ -4,12 +4,14 @@ import itertools
 import mmap
 import struct
 import sys
+import time
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_memory.recorder.cells import END, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATES_AT, PythonCells, open_cells
+from pytest_memory.recorder.cells import END, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATES_AT, PythonCells, choose_cells
 
 if sys.platform != "linux":
     pytest.skip("the writer in C is built on Linux", allow_module_level=True)
@@ -31,16 +33,23 @@ def ticking():
     return itertools.count(1_234.5, 0.1).__next__
 
 
+@contextmanager
+def released(cells):
+    """Let go of the memory whatever happens, or closing it would hide what did."""
+    try:
+        yield cells
+    finally:
+        cells.release()
+
+
 def compiled(memory, clock=None):
     return pytest.importorskip("pytest_memory.recorder._cells").Cells(memory, *LAYOUT, clock)
 
 
 @pytest.fixture(params=[compiled, PythonCells])
 def cells(request):
-    with mmap.mmap(-1, END) as memory:
-        cells = request.param(memory, ticking())
+    with mmap.mmap(-1, END) as memory, released(request.param(memory, ticking())) as cells:
         yield cells
-        cells.release()
 
 
 @given(writes)
@@ -49,9 +58,8 @@ def test_both_leave_the_same_bytes(written):
     told = []
     with mmap.mmap(-1, END) as first, mmap.mmap(-1, END) as second:
         for memory, make in ((first, PythonCells), (second, compiled)):
-            cells = make(memory, ticking())
-            told.append([getattr(cells, name)(*arguments) for name, *arguments in written])
-            cells.release()
+            with released(make(memory, ticking())) as cells:
+                told.append([getattr(cells, name)(*arguments) for name, *arguments in written])
         assert told[0] == told[1]
         assert first[:] == second[:]
 
@@ -60,16 +68,16 @@ def test_the_writer_in_c_serves_where_it_was_built():
     """It needs no one to ask for it."""
     with mmap.mmap(-1, END) as memory:
         compiled(memory).release()
-        cells = open_cells(memory)
-        assert type(cells).__module__ == "pytest_memory.recorder._cells"
-        cells.release()
+        with released(choose_cells()(memory, time.monotonic)) as cells:
+            assert type(cells).__module__ == "pytest_memory.recorder._cells"
+            before = time.monotonic()
+            assert before <= cells.enter(1) <= time.monotonic()
 
 
 def test_without_a_compiler_python_writes(monkeypatch):
     """An install without a compiler has breadcrumbs too."""
     monkeypatch.setitem(sys.modules, "pytest_memory.recorder._cells", None)
-    with mmap.mmap(-1, END) as memory:
-        assert type(open_cells(memory)) is PythonCells
+    assert choose_cells() is PythonCells
 
 
 def test_what_was_let_go_takes_no_more(cells):
@@ -95,18 +103,43 @@ def test_a_name_is_text(cells):
         cells.begin(b"test")
 
 
-def test_a_clock_that_fails_is_heard():
-    """What it raises comes out, and nothing was written."""
+@pytest.mark.parametrize("make", [compiled, PythonCells])
+def test_a_clock_that_fails_is_heard(make):
+    """What it raises comes out, and no state was written."""
 
     def broken():
         raise OSError("no clock")
 
     with mmap.mmap(-1, END) as memory:
-        cells = compiled(memory, broken)
-        with pytest.raises(OSError, match="no clock"):
-            cells.enter(1)
-        cells.release()
+        with released(make(memory, broken)) as cells:
+            for write in (lambda: cells.enter(1), lambda: cells.begin("a")):
+                with pytest.raises(OSError, match="no clock"):
+                    write()
         assert not any(memory[:NAMES_AT])
+
+
+@pytest.mark.parametrize("make", [compiled, PythonCells])
+@pytest.mark.parametrize(
+    "write", [lambda cells: cells.enter(1), lambda cells: cells.begin("a")], ids=["enter", "begin"]
+)
+def test_a_breadcrumb_that_is_closed_while_it_is_written(make, write):
+    """Whatever runs in between may close it: then it is closed, and no memory is touched that is gone."""
+    memory = mmap.mmap(-1, END)
+
+    def closing():
+        cells.release()
+        memory.close()
+        return 7.0
+
+    cells = make(memory, closing)
+    with pytest.raises(ValueError, match="closed"):
+        write(cells)
+
+
+def test_the_writer_in_c_takes_what_it_is_given():
+    """A word that it does not know is no reason to take another clock."""
+    with mmap.mmap(-1, END) as memory, pytest.raises(TypeError, match="no keyword"):
+        pytest.importorskip("pytest_memory.recorder._cells").Cells(memory, *LAYOUT, clock=ticking())
 
 
 @pytest.mark.parametrize(

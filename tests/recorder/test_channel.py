@@ -34,6 +34,8 @@ class Clock:
 def crumb(request, tmp_path, monkeypatch):
     if request.param == "python":
         monkeypatch.setitem(sys.modules, "pytest_memory.recorder._cells", None)
+    else:
+        pytest.importorskip("pytest_memory.recorder._cells")
     clock = Clock()
     crumb = Breadcrumb(tmp_path / "main.crumb", "gw3", 7.0, clock)
     crumb.clock = clock

@@ -60,6 +60,33 @@ def test_peaks_say_the_same_by_the_column(peaks):
         assert series.column(stat) == single.column(stat) == one_by_one(series, stat)
 
 
+odd_passes = passes | st.sampled_from([None, [], ["x"], 5, [-1]])
+blobs = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("peak_bytes", "total_bytes", "allocations", "rss_bytes"), odd_passes)
+)
+
+
+@given(st.lists(blobs, min_size=1, max_size=4))
+@pytest.mark.parametrize("metric", ["peak", "allocated", "allocations", "rss"])
+def test_memory_says_the_same_by_the_column(tmp_path_factory, metric, kept):
+    """As each benchmark by itself, whatever its blob holds: values, or the same refusal."""
+    path = tmp_path_factory.mktemp("runs") / "run.json"
+    benchmarks = read_benchmarks(
+        save(path, *[{"stats": {}, "extra_info": {"benchmem": blob}} for blob in kept])
+    ).benchmarks
+    keys = [benchmark.id for benchmark in benchmarks]
+    try:
+        expected = {one.id: one.headline(metric) for one in benchmarks if one.passes(metric)}
+    except UnreadableFile:
+        with pytest.raises(UnreadableFile):
+            series_of(keys, benchmarks, metric, TIMES)
+        return
+    series = series_of(keys, benchmarks, metric, TIMES)
+    assert series.column(None) == expected
+    for stat in STATS:
+        assert series.column(stat) == one_by_one(series, stat)
+
+
 @pytest.mark.parametrize("evidence", [False, True])
 def test_a_statistic_that_nobody_asked_for_may_be_broken(tmp_path, evidence):
     """Whether differences are tested or not; one that is asked for may not."""

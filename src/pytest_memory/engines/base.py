@@ -12,7 +12,9 @@ HeapMetric = Literal["peak", "allocated", "allocations", "retained"]
 
 
 class WindowRequest(NamedTuple):
-    """What somebody wants to know of one window; a named tuple, because each test has one of its own seed.
+    """What somebody wants to know of one window.
+
+    A named tuple, because where call stacks are sampled each test needs one with a seed of its own.
 
     Attributes:
         granularity: What counts as an allocation. An engine that has only one ignores it.

@@ -19,13 +19,15 @@ class _Attempt:
 
     Attributes:
         outcome: That of the first phase that did not pass, in the order in which they ran.
+        decided: That phase; another report of it counts in place of the one before (pytest-retry makes two).
         phases: What each of them used.
     """
 
-    __slots__ = ("outcome", "phases")
+    __slots__ = ("decided", "outcome", "phases")
 
     def __init__(self) -> None:
         self.outcome = "passed"
+        self.decided = ""
         self.phases: list[Packed] = []
 
 
@@ -37,7 +39,7 @@ class Collector:
     longer, on a suite that collects a lot by a fifth of its time. The bytes never leave this process.
 
     Attributes:
-        when_broken: Called at each report of a phase that failed for a limit, before anybody else sees the report.
+        when_broken: Called at each report of a phase that failed for a limit, before the terminal asks for its letter.
     """
 
     __slots__ = ("_ended", "_running", "_whole_sites", "when_broken")
@@ -69,10 +71,10 @@ class Collector:
         carried = attributes.pop(REPORT_KEY, None)
         if carried is not None:
             if carried[0][0] != when and attempt.outcome == "passed":  # a call that flaky did not report
-                attempt.outcome = "rerun"
+                attempt.outcome, attempt.decided = "rerun", "call"
             attempt.phases += carried
-        if attempt.outcome == "passed":
-            attempt.outcome = _phase_outcome(report, when)
+        if attempt.outcome == "passed" or attempt.decided == when:
+            attempt.outcome, attempt.decided = _phase_outcome(report, when), when
         if when != "setup" and when != "call":  # "???" is the report of a test that crashed its worker
             self._end(key, attempt.outcome)
 

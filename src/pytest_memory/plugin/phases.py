@@ -221,15 +221,17 @@ class PhaseHooks:
         meter = self._meter
         clock, spent = meter.clock, meter.measuring_seconds
         arrived = clock()
-        attempt = self.attempt
+        attempt, too_late = self.attempt, False
         if attempt is None or attempt.item is not item or attempt.markers != len(item.own_markers):
+            others = self._other_kinds
             attempt = self._attempt(item)
+            too_late = self._other_kinds is not others  # the call's hooks run already, without the one just registered
         for observer in self._observers:
             observer.phase_began(item, phase)
         plan = attempt.plan
         attempt.reading = None
         attempt.resident = meter.open_resident() if plan.resident else None
-        if phase != "call" and phase in plan.heap:
+        if (phase != "call" or too_late) and phase in plan.heap:
             self._open_heap(attempt, phase)
         meter.measuring_seconds = spent + (clock() - arrived)
         attempt.began = perf_counter()
@@ -371,7 +373,7 @@ class FunctionCalls:
 
 
 class OtherKinds:
-    """Does the same for those kinds of test for which ``pytest_pyfunc_call`` does not fire.
+    """Does the same for those kinds of test for which ``pytest_pyfunc_call`` is not certain to fire.
 
     Registered when the first of them turns up: each wrapper costs every test.
     """

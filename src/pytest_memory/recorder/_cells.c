@@ -57,15 +57,19 @@ static double look(const struct cells *self) {
     return now;
 }
 
-/* Whether this activity can be written now; if not, with an exception set. */
-static bool read_activity(const struct cells *self, PyObject *number, unsigned char *activity) {
-    long value = number ? PyLong_AsLong(number) : *activity;
+static bool read_activity(PyObject *number, unsigned char *activity) {
+    long value = PyLong_AsLong(number);
     if (value == -1 && PyErr_Occurred()) return false;
     if (value < 0 || value > UCHAR_MAX) {
         PyErr_Format(PyExc_ValueError, "there is no activity %ld", value);
         return false;
     }
     *activity = (unsigned char)value;
+    return true;
+}
+
+/* To be asked after whatever may run somebody's Python: it might close the breadcrumb. */
+static bool writable(const struct cells *self) {
     if (self->memory.obj) return true;
     PyErr_SetString(PyExc_ValueError, "the breadcrumb is closed");
     return false;
@@ -93,6 +97,15 @@ static void write_name(struct cells *self, const char *name, Py_ssize_t length) 
     memcpy(cell + NAME_HEAD, name, (size_t)length);
 }
 
+/* The time, written together with what is done from now on. */
+static PyObject *write_now(struct cells *self, unsigned char activity, bool begins) {
+    double now = look(self);
+    if ((now < 0 && PyErr_Occurred()) || !writable(self)) return NULL;
+    if (begins) self->begun = now;
+    write_state(self, activity, now);
+    return PyFloat_FromDouble(now);
+}
+
 static PyObject *cells_begin(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     struct cells *self = (struct cells *)object;
     if (count < 1 || count > 2 || !PyUnicode_Check(arguments[0])) {
@@ -100,30 +113,23 @@ static PyObject *cells_begin(PyObject *object, PyObject *const *arguments, Py_ss
         return NULL;
     }
     unsigned char activity = SETUP;
-    if (!read_activity(self, count > 1 ? arguments[1] : NULL, &activity)) return NULL;
+    if (count > 1 && !read_activity(arguments[1], &activity)) return NULL;
     if (PyUnicode_IS_COMPACT_ASCII(arguments[0])) {
+        if (!writable(self)) return NULL;
         write_name(self, (const char *)PyUnicode_1BYTE_DATA(arguments[0]), PyUnicode_GET_LENGTH(arguments[0]));
     } else { /* not PyUnicode_AsUTF8: that would leave what it makes on the text */
         PyObject *encoded = PyUnicode_AsEncodedString(arguments[0], "utf-8", "surrogatepass");
-        if (!encoded) return NULL;
-        write_name(self, PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded));
-        Py_DECREF(encoded);
+        bool ready = encoded && writable(self);
+        if (ready) write_name(self, PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded));
+        Py_XDECREF(encoded);
+        if (!ready) return NULL;
     }
-    double now = look(self);
-    if (now < 0 && PyErr_Occurred()) return NULL;
-    self->begun = now;
-    write_state(self, activity, now);
-    return PyFloat_FromDouble(now);
+    return write_now(self, activity, true);
 }
 
 static PyObject *cells_enter(PyObject *object, PyObject *number) {
-    struct cells *self = (struct cells *)object;
     unsigned char activity;
-    if (!read_activity(self, number, &activity)) return NULL;
-    double now = look(self);
-    if (now < 0 && PyErr_Occurred()) return NULL;
-    write_state(self, activity, now);
-    return PyFloat_FromDouble(now);
+    return read_activity(number, &activity) ? write_now((struct cells *)object, activity, false) : NULL;
 }
 
 static PyObject *cells_release(PyObject *object, PyObject *unused) {
@@ -133,9 +139,12 @@ static PyObject *cells_release(PyObject *object, PyObject *unused) {
 }
 
 static PyObject *cells_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
-    (void)named;
     PyObject *memory, *clock = Py_None;
     Py_ssize_t states[2], names, stride, room;
+    if (named && PyDict_GET_SIZE(named)) {
+        PyErr_SetString(PyExc_TypeError, "Cells() takes no keyword arguments");
+        return NULL;
+    }
     if (!PyArg_ParseTuple(arguments, "O(nn)nnn|O", &memory, &states[0], &states[1], &names, &stride, &room, &clock))
         return NULL;
     struct cells *self = (struct cells *)type->tp_alloc(type, 0);

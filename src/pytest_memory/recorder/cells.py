@@ -98,10 +98,15 @@ class PythonCells:
         return self._memory
 
 
-def open_cells(memory: mmap, clock: Callable[[], float] = time.monotonic) -> Cells:
-    """Take the writer in C if it was built, else the one in Python."""
+def choose_cells() -> Callable[[mmap, Callable[[], float]], Cells]:
+    """The writer in C if it was built, else the one in Python: to be made of a breadcrumb and a clock."""
     try:
         from ._cells import Cells as Compiled
     except ImportError:  # there was no compiler
-        return PythonCells(memory, clock)
-    return Compiled(memory, STATES_AT, NAMES_AT, NAME_STRIDE, NAME_ROOM, None if clock is time.monotonic else clock)
+        return PythonCells
+
+    def compiled(memory: mmap, clock: Callable[[], float]) -> Cells:
+        own = None if clock is time.monotonic else clock
+        return Compiled(memory, STATES_AT, NAMES_AT, NAME_STRIDE, NAME_ROOM, own)
+
+    return compiled

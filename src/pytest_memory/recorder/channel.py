@@ -29,7 +29,7 @@ import zlib
 
 from ..errors import UnreadableFile
 from ..model.activity import ACTIVITIES
-from .cells import CELL, END, NAME, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATE, STATES_AT, open_cells
+from .cells import CELL, END, NAME, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATE, STATES_AT, choose_cells
 from .forks import call_in_forks
 
 TYPE_CHECKING = False
@@ -135,7 +135,7 @@ class Breadcrumb:
         OSError: The file cannot be made, or there is no room for it.
     """
 
-    __slots__ = ("__weakref__", "_cells", "_descriptor", "_map", "begin", "clock", "enter", "path", "pid")
+    __slots__ = ("__weakref__", "_cells", "_descriptor", "_map", "_writer", "begin", "clock", "enter", "path", "pid")
 
     def __init__(
         self,
@@ -159,6 +159,7 @@ class Breadcrumb:
         name = (worker or "").encode("utf-8", "replace")[:32]
         header = (VERSION, NAME_ROOM, self.pid, process_started, time.time(), clock(), name, locked)
         _HEADER.pack_into(self._map, 0, _MAGIC, *header)
+        self._writer = choose_cells()  # once: a fork is no place to look for modules
         self._write_into(self._map)
         self.idle()
         call_in_forks(self.leave_to_parent)
@@ -193,7 +194,7 @@ class Breadcrumb:
             self._write_into(self._map)
 
     def _write_into(self, memory: mmap.mmap) -> None:
-        self._cells = cells = open_cells(memory, self.clock)
+        self._cells = cells = self._writer(memory, self.clock)
         self.begin, self.enter = cells.begin, cells.enter  # bound once: every phase of every test is written
 
     def _unmap(self) -> None:

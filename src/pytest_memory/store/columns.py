@@ -61,9 +61,10 @@ def passes_of(benchmarks: Sequence[Benchmark], metric: BenchmarkMetric) -> list[
     """
     blobs = [benchmark.extra.get(BLOB) for benchmark in benchmarks]
     if set(map(type, blobs)) == {dict}:
-        columns, peaks = _lists(blobs, metric), _lists(blobs, "peak")
-        alike = metric == "peak" or list(map(len, columns)) == list(map(len, peaks))
-        if columns and alike and are_passes(list(chain.from_iterable(columns))):
+        columns = _lists(blobs, metric)
+        peaks = columns if metric == "peak" else _lists(blobs, "peak")
+        alike = list(map(len, columns)) == list(map(len, peaks))
+        if columns and alike and all(are_passes(list(chain.from_iterable(all_of))) for all_of in (columns, peaks)):
             return columns
     return [benchmark.passes(metric) for benchmark in benchmarks]
 

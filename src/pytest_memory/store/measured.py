@@ -119,10 +119,10 @@ def measure(benchmarks: Sequence[Benchmark], metric: Metric, wanted: Wanted = EV
     if metric == "time":
         return _measure_times(benchmarks, wanted)
     columns = passes_of(benchmarks, _MEMORY[metric])
-    peaks = [None] * len(columns) if metric in ("peak", "rss") else passes_of(benchmarks, "peak")
-    return [
-        measured_passes(passes, peak or None) if passes else None for passes, peak in zip(columns, peaks, strict=True)
-    ]
+    if metric in ("peak", "rss"):
+        return [measured_passes(passes) if passes else None for passes in columns]
+    peaks = iter(passes_of([one for one, passes in zip(benchmarks, columns, strict=True) if passes], "peak"))
+    return [measured_passes(passes, next(peaks) or None) if passes else None for passes in columns]
 
 
 def measured_passes(passes: Sequence[int], peaks: Sequence[int] | None = None) -> Measured:

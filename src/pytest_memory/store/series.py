@@ -126,9 +126,8 @@ def series_of(keys: Sequence[str], benchmarks: Sequence[Benchmark], metric: Metr
         passes = {key: column for key, column in zip(keys, columns, strict=True) if column}
         if metric in ("peak", "rss"):
             return PassSeries(passes)
-        peaks = zip(columns, passes_of(benchmarks, "peak"), strict=True)
-        by_key = {key: peak or column for key, (column, peak) in zip(keys, peaks, strict=True) if column}
-        return PassSeries(passes, by_key)
+        peaks = passes_of([one for one, column in zip(benchmarks, columns, strict=True) if column], "peak")
+        return PassSeries(passes, {key: peak or passes[key] for key, peak in zip(passes, peaks, strict=True)})
     if metric == "time" and not wanted.evidence:
         times = time_columns(benchmarks, wanted.times)
         if times is not None:
