@@ -62,7 +62,6 @@ class Meter:
         self.measuring_seconds = 0.0
         self.clock = clock
         self._cheap, self._nests = engine.capabilities.cheap, engine.capabilities.nests
-        self._engine_open = engine.open
         self._open: list[HeapWindow] = []
 
     def open_heap(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
@@ -87,7 +86,7 @@ class Meter:
             )
         else:
             try:
-                window._window = self._engine_open(request)
+                window._window = self.engine.open(request)
             except WindowRefused as refusal:
                 window._reading = HeapReading(None, unmeasured=refusal.problem)
         if not self._cheap:
