@@ -15,7 +15,7 @@ from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES
 from pytest_memory.recorder.cells import NAME_ROOM
 from pytest_memory.recorder.channel import Breadcrumb, CrumbReader
-from pytest_memory.recorder.folders import process_lives, sessions
+from pytest_memory.recorder.folders import new_session, process_lives, sessions
 
 STATES = (192, 256)
 
@@ -183,6 +183,15 @@ def test_a_foreign_or_newer_file_is_refused(tmp_path, content):
     (tmp_path / "main.crumb").write_bytes(content)
     with pytest.raises(UnreadableFile, match=r"main\.crumb' is"):
         CrumbReader(tmp_path / "main.crumb")
+
+
+def test_sessions_of_one_process_in_one_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    """A pytest inside a test of a pytest does not meet the breadcrumb of the one before it."""
+    monkeypatch.setattr("time.strftime", lambda *_: "20261120T120304")
+    made = [new_session(tmp_path / "memory") for _ in range(3)]
+    pid = os.getpid()
+    assert [path.name for path in made] == [f"20261120T120304-{pid}{end}" for end in ("", "-2", "-3")]
+    assert sessions(tmp_path / "memory") == made[::-1]
 
 
 def test_sessions_of_one_second_are_ordered_by_their_process(tmp_path):

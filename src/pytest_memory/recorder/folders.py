@@ -1,7 +1,8 @@
 """The folders of sessions: where breadcrumbs and journals lie, and which of their sessions live, ended or died.
 
 Each session has a folder named after its start and its process: ``20261120T120304-4711/``, with a breadcrumb for each
-test process and, with the recorder, a journal.
+test process and, with the recorder, a journal. A second session of one process in the same second, such as pytest in a
+test of a pytest plugin, is ``20261120T120304-4711-2/``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path
 
 from ..errors import UnreadableFile
@@ -21,7 +23,7 @@ from .journal import FILE_NAME
 KEPT = 10
 """Sessions whose records stay; older ones are removed when a session begins."""
 
-_NAME = re.compile(r"\d{8}T\d{6}-\d+")
+_NAME = re.compile(r"\d{8}T\d{6}-\d+(-\d+)?")
 
 
 def crumb_path(session: Path, worker: str | None) -> Path:
@@ -36,12 +38,22 @@ def new_session(folder: Path) -> Path:
         OSError: It cannot be made.
     """
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    session = folder / f"{stamp}-{os.getpid()}"
-    session.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = chain([f"{stamp}-{os.getpid()}"], (f"{stamp}-{os.getpid()}-{number}" for number in count(2)))
+    session = next(path for name in names if _is_made(path := folder / name))
     for old in sessions(folder)[KEPT:]:
         if not is_alive(old):
             remove_session(old)
     return session
+
+
+def _is_made(folder: Path) -> bool:
+    """Make a folder, unless it is there already."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def sessions(folder: Path) -> list[Path]:
@@ -53,10 +65,10 @@ def sessions(folder: Path) -> list[Path]:
     return sorted(found, key=_age, reverse=True)
 
 
-def _age(session: Path) -> tuple[str, int]:
-    """Its start to the second and its process id, as a number: 9998 came before 10001 in the same second."""
-    stamp, _, pid = session.name.partition("-")
-    return stamp, int(pid)
+def _age(session: Path) -> tuple[str, list[int]]:
+    """Its start to the second and its process, as a number: 9998 came before 10001 in the same second."""
+    stamp, *numbers = session.name.split("-")
+    return stamp, list(map(int, numbers))
 
 
 def remove_session(session: Path) -> None:
