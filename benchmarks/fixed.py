@@ -1,12 +1,13 @@
-"""What the native engine costs whatever is measured: putting its hooks in place, opening and closing a window.
+"""What is paid whatever is measured: putting the native engine's hooks in place, opening and closing a window, and
+writing the breadcrumb.
 
     python benchmarks/fixed.py
     python benchmarks/fixed.py --libraries 1000 --rounds 20
 
 Each round starts a process, loads the made-up libraries (they import malloc, realloc and free), then those of numpy and
 pandas where they are installed, and times ``install``; then windows, a thousand at a time, from Python, with a reading
-that does nothing. The fastest of all rounds is printed, and with memray what starting and stopping its Tracker takes in
-the same process.
+that does nothing; then the writes of a breadcrumb, in C and in Python. The fastest of all rounds is printed, and with
+memray what starting and stopping its Tracker takes in the same process.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import contextlib
 import ctypes
 import json
+import mmap
 import subprocess
 import sys
 import sysconfig
@@ -22,6 +24,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from pytest_memory.recorder.cells import END, PythonCells, choose_cells
 
 SOURCE = """
 #include <stdlib.h>
@@ -62,8 +66,26 @@ def measure(libraries: list[str]) -> dict[str, float]:
             key = f"window, {name} {detail}"
             found[key] = fastest(lambda given=arguments: core.open(*given).close(), 1000, 20)  # type: ignore[misc]
     found["a call from Python and its result"] = fastest(lambda: nothing(1, 2, 3, 4), 1000, 20)
+    found |= breadcrumbs()
     with contextlib.suppress(ImportError):
         found["memray's Tracker"] = fastest(track, 1, 5)
+    return found
+
+
+def breadcrumbs() -> dict[str, float]:
+    """What a phase and what the beginning of a test takes, to be written by whoever writes here and in Python."""
+    found = {}
+    with mmap.mmap(-1, END) as memory:
+        for make in dict.fromkeys((choose_cells(), PythonCells)):
+            cells = make(memory, time.monotonic)
+            writer = "Python" if make is PythonCells else "C"
+            found[f"breadcrumb, a phase, in {writer}"] = fastest(lambda enter=cells.enter: enter(2), 1000, 20)  # type: ignore[misc]
+            found[f"breadcrumb, a test, in {writer}"] = fastest(
+                lambda begin=cells.begin: begin("tests/test_it.py::TestIt::test_it[1]"),  # type: ignore[misc]
+                1000,
+                20,
+            )
+            cells.release()
     return found
 
 

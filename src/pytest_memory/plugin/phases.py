@@ -16,7 +16,7 @@ from typing import Protocol
 import pytest
 
 from pytest_memory.engines.base import HeapReading
-from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
+from pytest_memory.entry import BROKEN_KEY, REPORT_KEY, SESSION_PLUGIN
 from pytest_memory.instruments.resident import ResidentWindow
 from pytest_memory.meter import HeapWindow, Meter
 from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
@@ -244,7 +244,7 @@ class PhaseHooks:
         if attempt is None or attempt.item is not item:  # another plugin's protocol may skip phases
             attempt = self.attempt = Attempt(item, plan, markers)
             if not (self._other_kinds or passes_pyfunc_call(item)) and self.measures_heap:
-                item.config.pluginmanager.register(OtherKinds(self), "pytest-memory-other-kinds")
+                item.config.pluginmanager.register(OtherKinds(self), f"{SESSION_PLUGIN}-other-kinds")
                 self._other_kinds = True
         else:
             attempt.plan, attempt.markers = plan, markers

@@ -54,6 +54,9 @@ class Planner:
         self._settings = settings
         self._can = capabilities
         self._resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
+        self._measured: tuple[Phase, ...] = ()
+        if settings.measure and capabilities.metrics:
+            self._measured = PHASES if capabilities.cheap else ("call",)
         # Nearly all tests have no limit; unless each leaves a capture of its own, they are all measured in one way.
         self._unbound = None if settings.memray.dumps is not None else self._without_limits(None)
 
@@ -75,23 +78,21 @@ class Planner:
         return binding_limits(closest, defaults, item.nodeid), leak_limit(marks)
 
     def _without_limits(self, item: pytest.Item | None) -> Plan:
-        if self._settings.measure and self._can.metrics:
-            phases = PHASES if self._can.cheap else ("call",)
-            heap = {phase: self._request(item, phase, [], None) for phase in phases}
+        if self._measured:
+            heap = {phase: self._request(item, phase, [], None) for phase in self._measured}
             return Plan(heap=heap, resident=self._resident)
         return Plan(resident=True) if self._resident else NOTHING
 
     def _with_limits(self, item: pytest.Item, limits: tuple[Limit, ...], leaks: LeakLimit | None) -> Plan:
         heap_limits = [limit for limit in limits if limit.metric != "rss"]
         limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())
-        measured = (PHASES if self._can.cheap else ("call",)) if self._settings.measure else ()
         return Plan(
             limits=limits,
             leaks=leaks,
             heap={
                 phase: self._request(item, phase, heap_limits, leaks if phase == "call" else None)
                 for phase in PHASES
-                if self._can.metrics and (phase in limited or phase in measured)
+                if self._can.metrics and (phase in limited or phase in self._measured)
             },
             collect=frozenset(limit.phase for limit in limits if limit.collect),
             resident=self._resident or (self._settings.resident != "off" and len(heap_limits) < len(limits)),

@@ -97,10 +97,7 @@ class TestLog:
 
     def phase_began(self, item: pytest.Item, phase: Phase) -> None:
         """A phase begins that somebody measures."""
-        if self.journal is None and item is self._item and phase != "setup":  # nearly always
-            self._crumb.enter(_CODES[phase])
-        else:
-            self.enter(item, _CODES[phase])
+        self.enter(item, _CODES[phase])
 
     def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
         """The running phase has ended, and somebody has measured it."""

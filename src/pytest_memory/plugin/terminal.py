@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_memory.entry import BROKEN_KEY
+from pytest_memory.entry import BROKEN_KEY, SESSION_PLUGIN
 from pytest_memory.errors import UnwritableFile
 from pytest_memory.model import Run
 from pytest_memory.plugin.session import MemorySession
@@ -28,7 +28,7 @@ class TerminalReport:
 
     def _mark_broken_limits(self) -> None:
         """From now on: a session whose limits hold does not ask at every report."""
-        manager, name = self._config.pluginmanager, "pytest-memory-broken-limits"
+        manager, name = self._config.pluginmanager, f"{SESSION_PLUGIN}-broken-limits"
         if not manager.has_plugin(name):
             manager.register(BrokenLimits(), name)
 

@@ -57,7 +57,7 @@ class PythonCells:
 
     __slots__ = ("_begun", "_clock", "_generation", "_memory", "_number")
 
-    def __init__(self, memory: mmap, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, memory: mmap, clock: Callable[[], float]) -> None:
         self._memory: mmap | None = memory
         self._clock = clock
         self._generation = 0
