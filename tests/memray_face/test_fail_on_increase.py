@@ -64,9 +64,8 @@ def test_without_the_flag_the_mark_moves(run, grow):
 
 def test_one_byte_more_fails_and_is_told_in_bytes(run, pytester, grow):
     """The comparison is exact, as in pytest-memray; where the shown sizes agree the message gives bytes."""
-    alone = SUITE.format(size=2_000_000).replace('"24 MB"', '"24 MB", current_thread_only=True')
-    pytester.makepyfile(test_suite=alone)  # pytest-xdist's own threads may run beside this test
-    run("--fail-on-increase").assert_outcomes(passed=2)
+    for _ in range(2):  # the first in a process pays for caches too, and would set a mark that nothing reaches
+        run("--fail-on-increase").assert_outcomes(passed=2)
     stored = next((pytester.path / ".pytest_cache" / "v" / "memray").rglob("*test_limited"))
     mark = json.loads(stored.read_text())
     mark["total_allocated_memory"] -= 1
