@@ -35,9 +35,22 @@ class HeapWindow:
         """Let the window answer with another reading, taken while it was interrupted."""
         self._reading = reading
 
-    def close(self) -> HeapReading:
-        """End the window and say what was measured inside it."""
-        return self._meter._close(self)
+    def close(self, *, timed: bool = True) -> HeapReading:
+        """End the window and say what was measured inside it.
+
+        Args:
+            timed: As in :meth:`Meter.open_heap`.
+        """
+        meter = self._meter
+        begun = meter.clock() if timed else 0.0
+        opened = meter._open
+        if opened and opened[-1] is not self and self in opened:  # it may have ended already, with its parent
+            while opened[-1] is not self:  # left open by an exception: they end with their parent
+                meter._end(opened[-1])
+        reading = meter._end(self)
+        if timed:
+            meter.measuring_seconds += meter.clock() - begun
+        return reading
 
 
 class Meter:
@@ -52,6 +65,7 @@ class Meter:
         clock: The same.
         measuring_seconds: Time spent opening, closing and reading heap windows so far; whoever opens windows may add to
             it what it takes besides.
+        open_resident: Opens a window over resident memory, or gives ``None`` where it is not read.
     """
 
     def __init__(
@@ -61,24 +75,26 @@ class Meter:
         self.resident = resident
         self.measuring_seconds = 0.0
         self.clock = clock
+        self.open_resident: Callable[[], ResidentWindow | None] = resident.open if resident is not None else _nothing
         self._cheap, self._nests = engine.capabilities.cheap, engine.capabilities.nests
         self._open: list[HeapWindow] = []
 
-    def open_heap(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
+    def open_heap(self, request: WindowRequest, *, collect: bool = False, timed: bool = True) -> HeapWindow:
         """Open a heap window; one that the engine refuses closes with the reason.
 
         Args:
             request: What to measure.
             collect: Collect garbage before the window opens and before it closes.
+            timed: Add what this takes to ``measuring_seconds``; not for who measures it together with more.
         """
-        begun = self.clock()
+        begun = self.clock() if timed else 0.0
         window = HeapWindow(self, request, collect)
         if collect:
             gc.collect()
         opened = self._open
         outer = opened[-1] if opened else None
         opened.append(window)  # before the window opens: inside it, what the meter itself needs would count
-        if self._cheap:
+        if timed and self._cheap:
             self.measuring_seconds += self.clock() - begun
         if outer is not None and not self._nests and outer._window is not None:
             window._reading = HeapReading(
@@ -89,13 +105,9 @@ class Meter:
                 window._window = self.engine.open(request)
             except WindowRefused as refusal:
                 window._reading = HeapReading(None, unmeasured=refusal.problem)
-        if not self._cheap:
+        if timed and not self._cheap:
             self.measuring_seconds += self.clock() - begun
         return window
-
-    def open_resident(self) -> ResidentWindow | None:
-        """Open a window over resident memory, or give ``None`` where it is not read."""
-        return self.resident.open() if self.resident is not None else None
 
     def end_windows(self, reason: str) -> None:
         """End every open heap window for good; each answers with ``reason`` when it is closed."""
@@ -119,16 +131,6 @@ class Meter:
         finally:
             self.engine.stand_by()
 
-    def _close(self, window: HeapWindow) -> HeapReading:
-        begun = self.clock()
-        opened = self._open
-        if opened and opened[-1] is not window and window in opened:  # it may have ended already, with its parent
-            while opened[-1] is not window:  # left open by an exception: they end with their parent
-                self._end(opened[-1])
-        reading = self._end(window)
-        self.measuring_seconds += self.clock() - begun
-        return reading
-
     def _end(self, window: HeapWindow) -> HeapReading:
         running = window._window
         if running is not None:
@@ -142,6 +144,10 @@ class Meter:
             self._open.pop()
         assert window._reading is not None  # either the engine refused, or it has just answered
         return window._reading
+
+
+def _nothing() -> None:
+    """There is no window."""
 
 
 _owners: list[Meter] = []

@@ -1,7 +1,5 @@
 """The memory section, rendered from hand-built runs."""
 
-from dataclasses import replace
-
 import pytest
 
 from pytest_memory.model import (
@@ -90,16 +88,16 @@ def test_verbosity(verbosity, snapshot):
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_no_line_is_wider_than_the_terminal(width):
     """Node ids and paths are cut at their beginning, sentences are wrapped."""
-    run = replace(RUN, notes=("a sentence " * 40,), records=(record("test_" + "x" * 300, 5 * MIB, sites=SITES),))
+    run = RUN._replace(notes=("a sentence " * 40,), records=(record("test_" + "x" * 300, 5 * MIB, sites=SITES),))
     assert max(len(line) for line in render(run, width).splitlines()) <= max(width, 66)
 
 
 def test_a_worker_is_named_where_it_says_something():
     """Not beside every test: only with -v, or to tell the same test in two workers apart; its name is never cut."""
-    one = replace(RUN, records=(record("test_a", 4000, worker="gw0"), record("test_b", 4000, worker="gw1")))
+    one = RUN._replace(records=(record("test_a", 4000, worker="gw0"), record("test_b", 4000, worker="gw1")))
     assert "gw0" not in render(one)
     assert "[gw0] tests/unit/test_parsing.py::TestParser::test_a" in render(one, verbosity=1)
-    both = render(replace(RUN, records=(record("test_a", 4000, worker="gw0"), record("test_a", 4000, worker="gw1"))))
+    both = render(RUN._replace(records=(record("test_a", 4000, worker="gw0"), record("test_a", 4000, worker="gw1"))))
     assert "[gw0] …" in both
     assert "[gw1] …" in both
 
@@ -108,7 +106,7 @@ def test_unmeasured_is_a_dash_and_an_empty_column_goes():
     """What was not measured is never a zero; a column with nothing in it is left out."""
     half = TestRecord("a.py::test", "passed", phases={"call": PhaseUsage(1.0, heap=HeapUsage(peak=5 * MIB))})
     none = TestRecord("b.py::test", "passed", phases={"call": PhaseUsage(1.0)})
-    text = render(replace(RUN, records=(half, none)))
+    text = render(RUN._replace(records=(half, none)))
     assert "rss peak" not in text
     assert "5 MiB  a.py::test" in text
     assert "—  b.py::test" in text
@@ -129,7 +127,7 @@ def test_own_frame_first_and_merged():
 def test_samples_are_marked_and_not_shown_of_small_peaks():
     """A sampled size carries ~; a sample of a small peak says nothing and is left out."""
     small = record("test_small", 100_000, sites=(site(70_000, ("f", "/home/me/project/a.py", 1)),))
-    text = render(replace(RUN, records=(*RECORDS, small)), sampled=True)
+    text = render(RUN._replace(records=(*RECORDS, small)), sampled=True)
     assert "~11 MiB  parse" in text
     assert "a.py:1" not in text
 
@@ -137,12 +135,11 @@ def test_samples_are_marked_and_not_shown_of_small_peaks():
 def test_what_a_reader_must_know():
     """Refused engines, limits not judged and phases without numbers are told, each once with a count."""
     verdict = Verdict(Limit("rss", 1), "not judged", reason="resident memory was not read")
-    run = replace(
-        RUN,
-        environment=replace(ENVIRONMENT, engine=EngineChoice("memray", (("native", "it was not built"),))),
+    run = RUN._replace(
+        environment=ENVIRONMENT._replace(engine=EngineChoice("memray", (("native", "it was not built"),))),
         records=(
-            replace(RECORDS[0], verdicts=(verdict,)),
-            replace(RECORDS[1], verdicts=(verdict,)),
+            RECORDS[0]._replace(verdicts=(verdict,)),
+            RECORDS[1]._replace(verdicts=(verdict,)),
             TestRecord("c.py::test", "passed", phases={"call": PhaseUsage(1.0, unmeasured="hooks were replaced")}),
         ),
         notes=("seen by nobody: polars",),
@@ -156,12 +153,12 @@ def test_what_a_reader_must_know():
 
 def test_the_engines_own_memory_is_told():
     """rss figures contain the engine's tables, so their size stands beside them."""
-    assert "rss exact (the engine's tables: 15.0 MiB)" in render(replace(RUN, engine_bytes=15 * MIB), width=200)
+    assert "rss exact (the engine's tables: 15.0 MiB)" in render(RUN._replace(engine_bytes=15 * MIB), width=200)
 
 
 def test_nothing_measured():
     """A run without a measurement has a headline and no table."""
-    assert "test" not in render(replace(RUN, records=()), width=200).partition("0 tests")[2]
+    assert "test" not in render(RUN._replace(records=()), width=200).partition("0 tests")[2]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -57,8 +56,7 @@ class HeapReading(NamedTuple):
     unmeasured: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What an engine can do, so that nobody has to know it by name.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from .site import AllocationSite
 from .usage import Phase
@@ -16,8 +15,7 @@ LIMIT_METRICS: tuple[LimitMetric, ...] = get_args(LimitMetric)
 Outcome = Literal["passed", "exceeded", "not judged"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """A bound on one metric of one phase; a value equal to the bound passes.
 
     Attributes:
@@ -37,8 +35,7 @@ class Limit:
     collect: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A limit applied to one attempt at a test.
 
     Attributes:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from .limit import Verdict
 from .site import AllocationSite
 from .usage import Phase, PhaseUsage
 
 
-@dataclass(frozen=True, slots=True)
-class TestRecord:
+class TestRecord(NamedTuple):
     """One attempt at one test; a rerun makes another record of the same node id.
 
     Attributes:
@@ -24,12 +24,10 @@ class TestRecord:
         verdicts: Each limit that bound this attempt.
     """
 
-    __test__ = False  # pytest collects classes named Test*
-
     nodeid: str
     outcome: str
     worker: str | None = None
-    phases: Mapping[Phase, PhaseUsage] = field(default_factory=dict)
+    phases: Mapping[Phase, PhaseUsage] = MappingProxyType({})
     sites: tuple[AllocationSite, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
@@ -52,3 +50,6 @@ class TestRecord:
         """Heap peak of the call in bytes, or ``None``."""
         call = self.phases.get("call")
         return call.heap.peak if call is not None and call.heap is not None else None
+
+
+TestRecord.__test__ = False  # type: ignore[attr-defined]  # pytest collects classes named Test*

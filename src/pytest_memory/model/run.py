@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .record import TestRecord
 from .usage import Detail, Granularity
 
 
-@dataclass(frozen=True, slots=True)
-class EngineChoice:
+class EngineChoice(NamedTuple):
     """Which heap engine measured, and why the ones before it in line did not.
 
     Attributes:
@@ -21,8 +20,7 @@ class EngineChoice:
     refused: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """Where and how a run was measured.
 
     Attributes:
@@ -50,8 +48,7 @@ class Environment:
     started: str
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A whole session.
 
     Attributes:

@@ -1,8 +1,12 @@
-"""Call stacks, and what was allocated by each."""
+"""Call stacks, and what was allocated by each.
+
+Stacks and their frames are dataclasses because pytest-memray's are, and filters of leaks get them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,7 @@ class Stack:
     frames: tuple[StackFrame, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AllocationSite:
+class AllocationSite(NamedTuple):
     """One call stack that allocated.
 
     Attributes:
@@ -38,7 +41,7 @@ class AllocationSite:
     """
 
     bytes: int
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's own method, which nobody needs here
     frames: tuple[StackFrame, ...]
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -98,7 +97,7 @@ class Collector:
         for key, sites in self._whole_sites.items():  # those of the last attempt: a rerun's replaced the ones before
             position = last.get(key)
             if position is not None and records[position].sites:
-                records[position] = replace(records[position], sites=sites)
+                records[position] = records[position]._replace(sites=sites)
         return tuple(records)
 
     def _end(self, key: tuple[str | None, str], outcome: str) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _LONGEST_NAME = 255
 """Bytes; the limit of most file systems for one component of a path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dumps:
+class Dumps(NamedTuple):
     """A directory for captures.
 
     Attributes:

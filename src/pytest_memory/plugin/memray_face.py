@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,7 +73,7 @@ class IncreaseWatch:
         counted = {"total_allocated_memory": peak, "granularity": request.granularity, "engine": self._family()}
         previous = self._previous(nodeid, counted)
         if self._session.settings.memray.fail_on_increase and previous is not None and peak > previous:
-            attempt.finished["call"] = _increased(finished, previous, peak)
+            _add_increase(finished, previous, peak)
             raise MemoryLimitExceeded(_tell_increase(previous, peak))
         self._cache.set(f"{_CACHE_KEY}/{nodeid}", counted)
 
@@ -165,10 +164,9 @@ def _limited_peak(finished: FinishedPhase) -> int | None:
     return heap.peak if limited else None
 
 
-def _increased(finished: FinishedPhase, previous: int, peak: int) -> FinishedPhase:
-    verdict = Verdict(Limit("peak", previous, origin="--fail-on-increase"), "exceeded", peak)
-    section = (ALLOCATIONS_TITLE, "Test uses more memory than previous run")
-    return replace(finished, verdicts=(*finished.verdicts, verdict), sections=(*finished.sections, section))
+def _add_increase(finished: FinishedPhase, previous: int, peak: int) -> None:
+    finished.verdicts += (Verdict(Limit("peak", previous, origin="--fail-on-increase"), "exceeded", peak),)
+    finished.sections += ((ALLOCATIONS_TITLE, "Test uses more memory than previous run"),)
 
 
 def _tell_increase(previous: int, peak: int) -> str:

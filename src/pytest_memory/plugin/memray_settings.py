@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 _WORKER_KEY = "pytest_memory_dumps"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemraySettings:
+class MemraySettings(NamedTuple):
     """The memray face of a session.
 
     Attributes:

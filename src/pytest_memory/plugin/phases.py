@@ -9,7 +9,6 @@ that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by themselves
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Protocol
 
@@ -60,12 +59,12 @@ class PhaseObserver(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class Attempt:
     """The attempt at a test that is running now.
 
     Attributes:
         item: The test.
+        nodeid: Its node id, which takes pytest a function call.
         plan: What is measured of it.
         markers: How many markers it had when the plan was made; one added later makes a new plan.
         began: When the running phase began, in seconds of the hooks' clock.
@@ -75,14 +74,18 @@ class Attempt:
         finished: Phases that ended and whose report has not been made yet.
     """
 
-    item: pytest.Item
-    plan: Plan
-    markers: int
-    began: float = 0.0
-    resident: ResidentWindow | None = None
-    reading: HeapReading | None = None
-    window: HeapWindow | None = None
-    finished: dict[str, FinishedPhase] = field(default_factory=dict)
+    __slots__ = ("began", "finished", "item", "markers", "nodeid", "plan", "reading", "resident", "window")
+
+    def __init__(self, item: pytest.Item, plan: Plan, markers: int) -> None:
+        self.item = item
+        self.nodeid = item.nodeid
+        self.plan = plan
+        self.markers = markers
+        self.began = 0.0
+        self.resident: ResidentWindow | None = None
+        self.reading: HeapReading | None = None
+        self.window: HeapWindow | None = None
+        self.finished: dict[str, FinishedPhase] = {}
 
 
 class PhaseHooks:
@@ -148,7 +151,8 @@ class PhaseHooks:
             result = yield
         finally:
             finished = self._end(attempt, "setup")
-        self._hold_to_account(attempt, finished)
+        if finished is not None:
+            self._hold_to_account(attempt, finished)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -159,7 +163,8 @@ class PhaseHooks:
             result = yield
         finally:
             finished = self._end(attempt, "call")
-        self._hold_to_account(attempt, finished)
+        if finished is not None:
+            self._hold_to_account(attempt, finished)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -170,7 +175,8 @@ class PhaseHooks:
             result = yield
         finally:
             finished = self._end(attempt, "teardown")
-        self._hold_to_account(attempt, finished)
+        if finished is not None:
+            self._hold_to_account(attempt, finished)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -183,14 +189,15 @@ class PhaseHooks:
         """
         attempt = self.attempt
         finished = attempt.finished.pop(call.when, None) if attempt is not None and attempt.item is item else None
-        if finished is not None and self._junit:
+        if finished is None:
+            return (yield)
+        if self._junit:
             self._replace_properties(item, finished)
         report = yield
-        if finished is not None:
-            report.__dict__[REPORT_KEY] = [pack_phase(finished)]
-            if call.excinfo is not None and report.failed and isinstance(call.excinfo.value, MemoryLimitExceeded):
-                setattr(report, BROKEN_KEY, True)
-                report.sections.extend(finished.sections)
+        report.__dict__[REPORT_KEY] = [pack_phase(finished)]
+        if call.excinfo is not None and report.failed and isinstance(call.excinfo.value, MemoryLimitExceeded):
+            setattr(report, BROKEN_KEY, True)
+            report.sections.extend(finished.sections)
         return report
 
     def call_window(self) -> HeapWindow | None:
@@ -219,7 +226,7 @@ class PhaseHooks:
     def _begin(self, item: pytest.Item, phase: Phase) -> Attempt:
         """A phase begins. What this takes, our own bookkeeping included, counts as time spent measuring."""
         meter = self._meter
-        clock, spent = meter.clock, meter.measuring_seconds
+        clock = meter.clock
         arrived = clock()
         attempt, too_late = self.attempt, False
         if attempt is None or attempt.item is not item or attempt.markers != len(item.own_markers):
@@ -232,8 +239,8 @@ class PhaseHooks:
         attempt.reading = None
         attempt.resident = meter.open_resident() if plan.resident else None
         if (phase != "call" or too_late) and phase in plan.heap:
-            self._open_heap(attempt, phase)
-        meter.measuring_seconds = spent + (clock() - arrived)
+            self._open_heap(attempt, phase, timed=False)
+        meter.measuring_seconds += clock() - arrived
         attempt.began = perf_counter()
         return attempt
 
@@ -251,13 +258,13 @@ class PhaseHooks:
         return attempt
 
     def _end(self, attempt: Attempt, phase: Phase) -> FinishedPhase | None:
-        """A phase has ended, whatever way; None if nothing of it was to be measured."""
+        """A phase has ended, whatever way; None if there is nothing for which it could be held to account."""
         meter = self._meter
         ended = perf_counter()
-        clock, spent = meter.clock, meter.measuring_seconds
+        clock = meter.clock
         arrived = clock()
         if attempt.window is not None:
-            attempt.reading, attempt.window = attempt.window.close(), None
+            attempt.reading, attempt.window = attempt.window.close(timed=False), None
         plan, reading, resident = attempt.plan, attempt.reading, attempt.resident
         usage = named(
             PhaseUsage,
@@ -272,38 +279,36 @@ class PhaseHooks:
             observer.phase_ended(attempt.item, phase, usage)
         if plan is NOTHING:
             return None
-        finished = FinishedPhase(attempt.item.nodeid, phase, usage)
+        finished = FinishedPhase(attempt.nodeid, phase, usage)
         if reading is not None and reading.sites:
             finished.sites = sites_of_test(reading.sites, self._surrounding) if phase == "call" else reading.sites
-        if plan.limits or plan.leaks is not None:
+        if plan.judged:
             finished.verdicts = self._judge(attempt, phase, usage, finished.sites)
             finished.sections = self._sections(finished.verdicts)
         if finished.sites:
             self._showcase.consider(finished)
         attempt.finished[phase] = finished
-        meter.measuring_seconds = spent + (clock() - arrived)
-        return finished
+        meter.measuring_seconds += clock() - arrived
+        return finished if plan.judged else None
 
-    def _hold_to_account(self, attempt: Attempt, finished: FinishedPhase | None) -> None:
+    def _hold_to_account(self, attempt: Attempt, finished: FinishedPhase) -> None:
         """Fail a phase that passed and broke a limit; only now, since other plugins count on their share of it.
 
         Raises:
             UnusableMarker: A marker that cannot be understood.
             MemoryLimitExceeded: A limit is broken.
         """
-        if finished is None:
-            return
         if attempt.plan.problem and finished.phase != "teardown":
             raise UnusableMarker(attempt.plan.problem)
         if finished.verdicts:
             self._raise_broken(attempt, finished)
 
-    def _open_heap(self, attempt: Attempt, phase: Phase) -> None:
+    def _open_heap(self, attempt: Attempt, phase: Phase, *, timed: bool = True) -> None:
         plan = attempt.plan
         request = plan.heap[phase]
         if request.detail == "sampled":
-            request = request.seeded(sampling_seed(attempt.item.nodeid, phase))
-        attempt.window = self._meter.open_heap(request, collect=phase in plan.collect)
+            request = request.seeded(sampling_seed(attempt.nodeid, phase))
+        attempt.window = self._meter.open_heap(request, collect=phase in plan.collect, timed=timed)
 
     def _judge(
         self, attempt: Attempt, phase: Phase, usage: PhaseUsage, sites: tuple[AllocationSite, ...]

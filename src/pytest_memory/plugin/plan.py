@@ -28,6 +28,7 @@ class Plan(NamedTuple):
         collect: Phases in which garbage is collected before the window opens and before it closes.
         resident: Resident memory is read in every phase.
         problem: A marker that cannot be understood; the test fails with it.
+        judged: Something of it can fail a phase.
     """
 
     limits: tuple[Limit, ...] = ()
@@ -36,6 +37,7 @@ class Plan(NamedTuple):
     collect: frozenset[Phase] = frozenset()
     resident: bool = False
     problem: str = ""
+    judged: bool = False
 
 
 NOTHING = Plan()
@@ -65,7 +67,7 @@ class Planner:
         try:
             limits, leaks = self._bounds(item)
         except PytestMemoryError as error:
-            return Plan(problem=str(error))
+            return Plan(problem=str(error), judged=True)
         if limits or leaks is not None:
             return self._with_limits(item, limits, leaks)
         return self._unbound or self._without_limits(item)
@@ -96,6 +98,7 @@ class Planner:
             },
             collect=frozenset(limit.phase for limit in limits if limit.collect),
             resident=self._resident or (self._settings.resident != "off" and len(heap_limits) < len(limits)),
+            judged=True,
         )
 
     def _request(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 
 import pytest
 
@@ -79,9 +78,9 @@ def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
         raise EngineUnavailable(f"{settings.engine_reason}: {error.problem}", error.advice) from error
     can = engine.capabilities
     if settings.granularity not in can.granularities:
-        settings = replace(settings, granularity=can.granularities[0])
+        settings = settings._replace(granularity=can.granularities[0])
     if settings.detail not in can.details:  # whoever cannot sample gives every site
-        settings = replace(settings, detail=can.details[-1])
+        settings = settings._replace(detail=can.details[-1])
     reader, resident_note = resident_reader(settings.resident)
     session = MemorySession(
         settings,

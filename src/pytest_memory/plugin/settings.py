@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -21,8 +21,7 @@ from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_s
 from pytest_memory.policy.limits import DefaultLimit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What this session is to do.
 
     Attributes:

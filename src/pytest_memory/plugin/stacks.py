@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -49,7 +48,7 @@ def _cut(sites: Iterable[AllocationSite], surrounding: int) -> Iterator[Allocati
         if position is None:
             yield site
         elif not site.frames[position].filename.startswith(_OURS):
-            yield replace(site, frames=site.frames[: max(position, 1)])
+            yield site._replace(frames=site.frames[: max(position, 1)])
 
 
 def _called_at(frames: tuple[StackFrame, ...], surrounding: int) -> int | None:

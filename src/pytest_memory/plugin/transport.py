@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_memory.model import (
@@ -28,7 +27,6 @@ TRAVELLING_SITES = 5
 TRAVELLING_FRAMES = 16
 
 
-@dataclass(slots=True)
 class FinishedPhase:
     """One phase of one attempt at a test, measured and judged.
 
@@ -41,12 +39,23 @@ class FinishedPhase:
         sections: Titles and texts to add to the report of a failure.
     """
 
-    nodeid: str
-    phase: Phase
-    usage: PhaseUsage
-    sites: tuple[AllocationSite, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
-    sections: tuple[tuple[str, str], ...] = ()
+    __slots__ = ("nodeid", "phase", "sections", "sites", "usage", "verdicts")
+
+    def __init__(
+        self,
+        nodeid: str,
+        phase: Phase,
+        usage: PhaseUsage,
+        sites: tuple[AllocationSite, ...] = (),
+        verdicts: tuple[Verdict, ...] = (),
+        sections: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.nodeid = nodeid
+        self.phase = phase
+        self.usage = usage
+        self.sites = sites
+        self.verdicts = verdicts
+        self.sections = sections
 
 
 Packed = Sequence[Any]
@@ -72,7 +81,7 @@ def pack_phase(finished: FinishedPhase) -> Packed:
         None if resident is None else tuple(resident),
         tuple([_pack_site(site) for site in finished.sites[:TRAVELLING_SITES]]) if finished.sites else (),
         # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
-        [verdict_to_json(replace(verdict, sites=())) for verdict in finished.verdicts] if finished.verdicts else (),
+        [verdict_to_json(verdict._replace(sites=())) for verdict in finished.verdicts] if finished.verdicts else (),
     )
 
 

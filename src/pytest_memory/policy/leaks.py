@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pytest_memory.model import AllocationSite, Limit, Stack, StackFrame, Verdict
 
@@ -11,8 +11,7 @@ LeaksFilter = Callable[[Stack], object]
 """Says of a call stack that leaked too much whether to report it."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeakLimit:
+class LeakLimit(NamedTuple):
     """A bound on what each distinct call stack may leave behind.
 
     Attributes:
@@ -58,6 +57,6 @@ def distinct(sites: Iterable[AllocationSite]) -> Iterator[AllocationSite]:
         merged[site.frames] = (
             site
             if before is None
-            else replace(before, bytes=before.bytes + site.bytes, count=before.count + site.count)
+            else before._replace(bytes=before.bytes + site.bytes, count=before.count + site.count)
         )
     yield from merged.values()

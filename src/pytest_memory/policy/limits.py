@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import cast
+from typing import NamedTuple, cast
 
 from pytest_memory.errors import InvalidLimit
 from pytest_memory.model import AllocationSite, HeapUsage, Limit, LimitMetric, PhaseUsage, Verdict
@@ -14,8 +13,7 @@ from pytest_memory.units import format_count, format_size, parse_limit_size
 _HEAP_METRICS = ("peak", "allocated", "allocations", "retained")
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultLimit:
+class DefaultLimit(NamedTuple):
     """A suite-wide limit: a size for the calls of the tests whose node id matches a glob.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_memory.model import AllocationSite, PhaseUsage, Run, TestRecord
 from pytest_memory.report.frames import describe_frame, own_frame
@@ -19,8 +19,7 @@ _NOTABLE_PHASE = 64 * 1024
 _SAMPLED_PEAK = 512 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How much to show, and in how much room.
 
     Attributes:

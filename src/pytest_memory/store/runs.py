@@ -7,7 +7,6 @@ added without a new version; a version changes only when a key of an older one c
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from pytest_memory.errors import UnreadableFile
@@ -167,7 +166,7 @@ def sites_from_json(parsed: object, place: str = "sites") -> tuple[AllocationSit
 def verdict_to_json(verdict: Verdict) -> dict[str, Json]:
     """A limit and what became of it, in one flat object."""
     return {
-        **asdict(verdict.limit),
+        **verdict.limit._asdict(),
         "outcome": verdict.outcome,
         "measured": verdict.measured,
         "reason": verdict.reason,

@@ -17,7 +17,7 @@ from typing import cast
 
 from pytest_memory.engines.base import Capabilities, EngineWindow, HeapReading, WindowRequest
 from pytest_memory.engines.native.bypass import bypassing
-from pytest_memory.engines.native.core import Core, Counters, SiteNumbers
+from pytest_memory.engines.native.core import Core, SiteNumbers
 from pytest_memory.engines.native.sites import SiteReader
 from pytest_memory.errors import EngineUnavailable, WindowRefused
 from pytest_memory.model import HeapUsage
@@ -69,19 +69,11 @@ class NativeEngine:
         except RuntimeError as error:
             raise WindowRefused(str(error)) from None
 
-    def _read(
-        self, request: WindowRequest, reason: str, counters: Counters | None, sites: list[SiteNumbers] | None
-    ) -> HeapReading:
-        if counters is None:
-            return HeapReading(None, unmeasured=reason)
-        usage = tuple.__new__(HeapUsage, counters)  # three times in every test: the constructors take longer
-        if not sites:
-            return tuple.__new__(HeapReading, (usage, (), (), ""))
+    def _read(self, request: WindowRequest, usage: HeapUsage, sites: list[SiteNumbers]) -> HeapReading:
         reader = SiteReader(self._core, self._ledgers[request.granularity])
         limit = None if request.leaks or request.detail == "stacks" else SAMPLED_SITES
-        return HeapReading(
-            usage, reader.at_peak(sites, limit, counters[0]), reader.leaked(sites) if request.leaks else ()
-        )
+        at_peak = reader.at_peak(sites, limit, usage.peak or 0)
+        return HeapReading(usage, at_peak, reader.leaked(sites) if request.leaks else ())
 
     def stand_aside(self) -> None:
         """Unhook the Python allocators. What stays in the import tables is one load and one branch per call."""
@@ -119,4 +111,5 @@ def _load() -> Core:
         core.install()
     except RuntimeError as error:
         raise EngineUnavailable(str(error)) from None
+    core.answers(HeapReading, HeapUsage)
     return core

@@ -18,6 +18,7 @@
 
 #define PM_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PM_NOINLINE __attribute__((noinline))
 
 /* musl cannot load a library with initial-exec thread-locals, and its __tls_get_addr never allocates; glibc's may. */
 #ifdef __GLIBC__
@@ -74,8 +75,8 @@ extern PM_THREAD_LOCAL struct pm_thread pm_self;
 struct pm_tally;
 
 /* What is live is the sum of two words, one for the thread that opened the window and one for all others. The first
- * needs no locked instruction. Each thread looks for a new peak after it has added and before it takes away: so a peak
- * is missed only where no order between two threads makes it one. */
+ * needs no locked instruction. That thread looks for a new peak where one can end, before it takes away, and not each
+ * time that it adds; the others look at both. So a peak is missed only where no order between two threads makes it one. */
 struct pm_window {
     struct pm_thread *home;
     _Atomic int64_t live;

@@ -5,23 +5,18 @@ from __future__ import annotations
 from typing import Protocol
 
 from pytest_memory.engines.base import EngineWindow, HeapReading, WindowRequest
+from pytest_memory.model import HeapUsage
 
 SiteNumbers = tuple[int, int, int, int, int, int]
 """Bytes at the peak and those of them that are no estimate, count at the peak, bytes and count live at the end, number
 of the stack."""
 
 
-Counters = tuple[int, int, int, int]
-"""Peak, allocated, allocations, retained."""
-
-
 class Finish(Protocol):
-    """Makes a reading of what a window counted. What it allocates counts nowhere."""
+    """Makes a reading of a window with call stacks. What it allocates counts nowhere."""
 
-    def __call__(
-        self, request: WindowRequest, reason: str, counters: Counters | None, sites: list[SiteNumbers] | None, /
-    ) -> HeapReading:
-        """``counters`` is ``None`` if the reading is worth nothing, and then ``reason`` says why."""
+    def __call__(self, request: WindowRequest, usage: HeapUsage, sites: list[SiteNumbers], /) -> HeapReading:
+        """There is at least one site."""
         ...
 
 
@@ -39,6 +34,10 @@ class Core(Protocol):
         """
         ...
 
+    def answers(self, reading: type[HeapReading], usage: type[HeapUsage], /) -> None:
+        """Say what windows answer with; before the first opens."""
+        ...
+
     def open(
         self,
         ledger: int,
@@ -50,7 +49,7 @@ class Core(Protocol):
         request: WindowRequest,
         /,
     ) -> EngineWindow:
-        """Open a window on a ledger; closing it returns what ``finish`` makes of the request and the numbers.
+        """Open a window on a ledger; closing it gives the reading, which ``finish`` makes if there are call stacks.
 
         Raises:
             RuntimeError: It cannot be done now; the message says why.

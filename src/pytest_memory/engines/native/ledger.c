@@ -22,6 +22,14 @@ static void raise(_Atomic int64_t *word, int64_t value) {
     }
 }
 
+void pm_window_look(struct pm_window *window, const struct pm_thread *self) {
+    if (window->home == self) {
+        pm_window_raise(window);
+    } else {
+        raise(&window->peak_elsewhere, pm_window_live(window));
+    }
+}
+
 static void change(struct pm_window *window, const struct pm_thread *self, int64_t delta) {
     if (window->home == self && delta >= 0) {
         pm_window_grow(window, delta);

@@ -58,6 +58,9 @@ void pm_ledger_enter(struct pm_ledger *ledger, struct pm_thread *self, void *blo
 /* Add to the sums of the calling thread. */
 void pm_count(struct pm_thread *self, int which, size_t size);
 
+/* Bring the peak up to what is live now, whichever thread asks. */
+void pm_window_look(struct pm_window *window, const struct pm_thread *self);
+
 /* Change what is live in the windows that a block belongs to. */
 void pm_windows_add(struct pm_ledger *ledger, struct pm_thread *self, uint32_t epoch, bool owner, int64_t delta);
 
@@ -85,14 +88,15 @@ static inline int64_t pm_window_peak(const struct pm_window *window) {
     return home > elsewhere ? home : elsewhere;
 }
 
-/* Both by the thread that opened the window. */
-static inline void pm_window_grow(struct pm_window *window, int64_t size) {
-    pm_lone_add(&window->live, size);
+/* All three by the thread that opened the window. The peak lags behind until somebody takes away or asks. */
+static inline void pm_window_grow(struct pm_window *window, int64_t size) { pm_lone_add(&window->live, size); }
+
+static inline void pm_window_raise(struct pm_window *window) {
     pm_lone_raise(&window->peak, pm_window_live(window));
 }
 
 static inline void pm_window_shrink(struct pm_window *window, int64_t size) {
-    pm_lone_raise(&window->peak, pm_window_live(window));
+    pm_window_raise(window);
     pm_lone_add(&window->live, -size);
 }
 

@@ -35,19 +35,40 @@ static PyObject *site_list(struct pm_session *session) {
     return list;
 }
 
-static PyObject *call_finish(struct window_object *self, const char *reason, const struct pm_reading *reading) {
-    if (reason) return PyObject_CallFunction(self->finish, "OsOO", self->request, reason, Py_None, Py_None);
-    PyObject *sites = self->session.request.sites ? site_list(&self->session) : Py_NewRef(Py_None);
-    if (!sites) return NULL;
-    return PyObject_CallFunction(self->finish, "Os(LLLL)N", self->request, "", (long long)reading->peak,
-                                 (long long)reading->allocated, (long long)reading->allocations,
-                                 (long long)reading->retained, sites);
+/* The kinds of tuple that a window answers with. */
+static PyObject *usage_type, *reading_type;
+
+/* A tuple of such a kind; takes over the values. */
+static PyObject *tuple_of(PyObject *type, PyObject *values) {
+    PyObject *arguments = values ? PyTuple_Pack(1, values) : NULL;
+    PyObject *result = arguments ? PyTuple_Type.tp_new((PyTypeObject *)type, arguments, NULL) : NULL;
+    Py_XDECREF(arguments);
+    Py_XDECREF(values);
+    return result;
 }
 
-PyDoc_STRVAR(close_doc, "close() -> whatever finish(request, reason, counters, sites) returns\n\n"
-                        "reason: why the reading is worth nothing; empty if it is not\n"
-                        "counters: (peak, allocated, allocations, retained), or None with a reason\n"
-                        "sites: a list of (bytes at peak, those not estimated, count at peak, bytes live, count live, number), or None");
+static PyObject *usage_of(const struct pm_reading *reading) {
+    return tuple_of(usage_type, Py_BuildValue("(LLLL)", (long long)reading->peak, (long long)reading->allocated,
+                                              (long long)reading->allocations, (long long)reading->retained));
+}
+
+/* Nearly every window is answered here, without a call into Python. */
+static PyObject *answer(struct window_object *self, const char *reason, const struct pm_reading *reading) {
+    if (reason) return tuple_of(reading_type, Py_BuildValue("(O()()s)", Py_None, reason));
+    PyObject *usage = usage_of(reading);
+    if (!usage) return NULL;
+    PyObject *sites = self->session.request.sites ? site_list(&self->session) : NULL;
+    if (sites && PyList_GET_SIZE(sites)) return PyObject_CallFunction(self->finish, "ONN", self->request, usage, sites);
+    if (!sites && PyErr_Occurred()) {
+        Py_DECREF(usage);
+        return NULL;
+    }
+    Py_XDECREF(sites);
+    return tuple_of(reading_type, Py_BuildValue("(N()()s)", usage, ""));
+}
+
+PyDoc_STRVAR(close_doc, "close() -> a reading, made by finish(request, usage, sites) if there are call stacks to tell of\n\n"
+                        "sites: a list of (bytes at peak, those not estimated, count at peak, bytes live, count live, number)");
 
 /* Written in C so that closing a window allocates nothing in it, not even a frame. */
 static PyObject *window_close(PyObject *object, PyObject *unused) {
@@ -58,7 +79,7 @@ static PyObject *window_close(PyObject *object, PyObject *unused) {
     struct pm_reading reading = {0};
     const char *reason = pm_engine_close(&self->session, &reading);
     pm_self.muted++;
-    PyObject *result = call_finish(self, reason, &reading);
+    PyObject *result = answer(self, reason, &reading);
     pm_engine_release(&self->session);
     if (pm_self.muted) pm_self.muted--; /* a fork in between has unmuted the child */
     return result;
@@ -116,6 +137,24 @@ static PyType_Spec window_spec = {
 
 static PyTypeObject *window_type;
 
+PyDoc_STRVAR(answers_doc, "answers(reading, usage) -> None\n\nThe kinds of tuple that windows answer with: a reading is\n"
+                          "(usage or None, sites, leaked sites, why there is no usage), a usage (peak, allocated,\n"
+                          "allocations, retained).");
+
+static PyObject *module_answers(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *reading, *usage;
+    if (!PyArg_ParseTuple(arguments, "O!O!", &PyType_Type, &reading, &PyType_Type, &usage)) return NULL;
+    if (!PyType_IsSubtype((PyTypeObject *)reading, &PyTuple_Type) ||
+        !PyType_IsSubtype((PyTypeObject *)usage, &PyTuple_Type)) {
+        PyErr_SetString(PyExc_TypeError, "both must be kinds of tuple");
+        return NULL;
+    }
+    Py_XSETREF(reading_type, Py_NewRef(reading));
+    Py_XSETREF(usage_type, Py_NewRef(usage));
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(open_doc, "open(ledger, sites, every, thread_only, seed, finish, request) -> Window");
 
 enum { LEDGER, SITES, EVERY, THREAD_ONLY, SEED, FINISH, REQUEST, OPEN_ARGUMENTS };
@@ -136,6 +175,7 @@ static PyObject *module_open(PyObject *module, PyObject *const *arguments, Py_ss
     (void)module;
     struct pm_request request;
     if (count != OPEN_ARGUMENTS) return refuse("open() takes seven arguments");
+    if (!reading_type) return refuse("answers() has not said what windows answer with");
     if (!read_request(arguments, &request)) return NULL;
     pm_self.muted++;
     struct window_object *window = (struct window_object *)window_type->tp_alloc(window_type, 0);
@@ -274,6 +314,7 @@ static PyObject *module_install(PyObject *module, PyObject *unused) {
 
 static PyMethodDef methods[] = {
     {"install", module_install, METH_NOARGS, install_doc},
+    {"answers", module_answers, METH_VARARGS, answers_doc},
     {"open", (PyCFunction)(void (*)(void))module_open, METH_FASTCALL, open_doc},
     {"places", module_places, METH_VARARGS, places_doc},
     {"code", module_code, METH_VARARGS, code_doc},

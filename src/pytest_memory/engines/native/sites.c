@@ -75,7 +75,8 @@ void pm_sites_end(struct pm_ledger *ledger, struct pm_window *window) {
     window->tallies = NULL;
 }
 
-static void bring_up_to_date(const struct pm_window *window, struct pm_tally *tally) {
+static void bring_up_to_date(struct pm_window *window, struct pm_tally *tally) {
+    pm_window_look(window, &pm_self);
     int64_t peak = pm_window_peak(window);
     if (tally->serial != window->serial) {
         *tally = (struct pm_tally){.serial = window->serial, .peak = peak};
@@ -203,7 +204,7 @@ bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size
 
 uint32_t pm_sites_known(struct pm_ledger *ledger) { return pm_stacks_count(tables[number_of(ledger)].stacks); }
 
-bool pm_sites_read(struct pm_ledger *ledger, const struct pm_window *window, uint32_t site,
+bool pm_sites_read(struct pm_ledger *ledger, struct pm_window *window, uint32_t site,
                    struct pm_site_reading *reading) {
     (void)ledger;
     struct pm_tally tally = window->tallies[site];

@@ -32,7 +32,7 @@ struct pm_site_reading {
 
 /* Number of sites known; their readings are asked for by number. False if the site has nothing in this window. */
 uint32_t pm_sites_known(struct pm_ledger *ledger);
-bool pm_sites_read(struct pm_ledger *ledger, const struct pm_window *window, uint32_t site,
+bool pm_sites_read(struct pm_ledger *ledger, struct pm_window *window, uint32_t site,
                    struct pm_site_reading *reading);
 
 /* For mappings, under the ledger's lock: change the tallies of the windows that a mapping belongs to. */
