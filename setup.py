@@ -33,13 +33,14 @@ def extensions():
     """The heap engine, the reader of resident memory and the writer of breadcrumbs, where they are supported."""
     if not sys.platform.startswith("linux"):
         return []
-    headers = sorted(str(path) for path in (PACKAGE / "engines/native").glob("*.h"))
+    shared = str(PACKAGE / "named.h")
+    headers = [*sorted(str(path) for path in (PACKAGE / "engines/native").glob("*.h")), shared]
     engine = extension("_native", "engines/native", "*.c", depends=headers, libraries=["m"])
     if sysconfig.get_config_var("Py_GIL_DISABLED"):  # to load it would switch the lock on for all that is tested
         return engine
     return [
         *engine,
-        *extension("_kernel", "instruments", "_kernel.c"),
+        *extension("_kernel", "instruments", "_kernel.c", depends=[shared]),
         *extension("_cells", "recorder", "_cells.c"),
     ]
 

@@ -55,7 +55,7 @@ def measure(libraries: list[str]) -> dict[str, float]:
 
     began = time.process_time()
     core.install()
-    core.answers(tuple, tuple)
+    core.answers(tuple, tuple, RuntimeError)
     found = {"install": time.process_time() - began, "libraries": len(core.libraries())}
 
     def nothing(*_: object) -> None:
@@ -63,7 +63,7 @@ def measure(libraries: list[str]) -> dict[str, float]:
 
     for name, granularity in (("python", core.PYTHON), ("malloc", core.MALLOC)):
         for detail, sites in (("counters", False), ("sampled", True)):
-            arguments = (granularity, sites, False, False, 1, nothing, None)
+            arguments = (granularity, sites, False, False, nothing, None, 1)
             key = f"window, {name} {detail}"
             found[key] = fastest(lambda given=arguments: core.open(*given).close(), 1000, 20)  # type: ignore[misc]
     found["a call from Python and its result"] = fastest(lambda: nothing(1, 2, 3, 4), 1000, 20)

@@ -20,16 +20,52 @@ Clock = Callable[[], float]
 
 
 class HeapWindow:
-    """An open heap window. Made by :meth:`Meter.open_heap`; close it once with :meth:`close`."""
+    """A heap window, made by :meth:`Meter.heap_window`; closed, it may be opened again.
 
-    __slots__ = ("_meter", "_reading", "_window", "collect", "request")
+    One that the engine refuses closes with the reason.
+
+    Attributes:
+        request: What is measured.
+        collect: Garbage is collected before the window opens and before it closes.
+    """
+
+    __slots__ = ("_meter", "_reading", "_start", "_window", "collect", "request")
 
     def __init__(self, meter: Meter, request: WindowRequest, collect: bool) -> None:
         self._meter = meter
+        self._start = meter.engine.opener(request)
         self._window: EngineWindow | None = None
         self._reading: HeapReading | None = None
         self.request = request
         self.collect = collect
+
+    def open(self, seed: int = 0, *, timed: bool = True) -> None:
+        """Begin to measure.
+
+        Args:
+            seed: In place of the request's.
+            timed: Add what this takes to the meter's ``measuring_seconds``; not for who measures it together with more.
+        """
+        meter = self._meter
+        begun = meter.clock() if timed else 0.0
+        if self.collect:
+            gc.collect()
+        self._reading = None
+        opened = meter._open
+        outer = opened[-1] if opened else None
+        opened.append(self)  # before the window opens: inside it, what the meter itself needs would count
+        if timed and meter._cheap:
+            meter.measuring_seconds += meter.clock() - begun
+        if outer is not None and not meter._nests and outer._window is not None:
+            reason = f"the {meter.engine.name} engine cannot open a window inside another of its own"
+            self._reading = HeapReading(None, unmeasured=reason)
+        else:
+            try:
+                self._window = self._start(seed)
+            except WindowRefused as refusal:
+                self._reading = HeapReading(None, unmeasured=refusal.problem)
+        if timed and not meter._cheap:
+            meter.measuring_seconds += meter.clock() - begun
 
     def substitute(self, reading: HeapReading) -> None:
         """Let the window answer with another reading, taken while it was interrupted."""
@@ -39,18 +75,33 @@ class HeapWindow:
         """End the window and say what was measured inside it.
 
         Args:
-            timed: As in :meth:`Meter.open_heap`.
+            timed: As in :meth:`open`.
         """
         meter = self._meter
         begun = meter.clock() if timed else 0.0
         opened = meter._open
         if opened and opened[-1] is not self and self in opened:  # it may have ended already, with its parent
             while opened[-1] is not self:  # left open by an exception: they end with their parent
-                meter._end(opened[-1])
-        reading = meter._end(self)
+                opened[-1]._end()
+        reading = self._end()
         if timed:
             meter.measuring_seconds += meter.clock() - begun
         return reading
+
+    def _end(self) -> HeapReading:
+        running = self._window
+        if running is not None:
+            if self.collect:
+                gc.collect()
+            reading = running.close()
+            self._window = None
+            if self._reading is None:
+                self._reading = reading
+        opened = self._meter._open
+        if opened and opened[-1] is self:  # only now: shrinking the list would count as an allocation
+            opened.pop()
+        assert self._reading is not None  # either the engine refused, or it has just answered
+        return self._reading
 
 
 class Meter:
@@ -79,34 +130,19 @@ class Meter:
         self._cheap, self._nests = engine.capabilities.cheap, engine.capabilities.nests
         self._open: list[HeapWindow] = []
 
-    def open_heap(self, request: WindowRequest, *, collect: bool = False, timed: bool = True) -> HeapWindow:
-        """Open a heap window; one that the engine refuses closes with the reason.
+    def heap_window(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
+        """A window to be opened, more than once if need be.
 
         Args:
             request: What to measure.
             collect: Collect garbage before the window opens and before it closes.
-            timed: Add what this takes to ``measuring_seconds``; not for who measures it together with more.
         """
-        begun = self.clock() if timed else 0.0
+        return HeapWindow(self, request, collect)
+
+    def open_heap(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
+        """A window that is open already."""
         window = HeapWindow(self, request, collect)
-        if collect:
-            gc.collect()
-        opened = self._open
-        outer = opened[-1] if opened else None
-        opened.append(window)  # before the window opens: inside it, what the meter itself needs would count
-        if timed and self._cheap:
-            self.measuring_seconds += self.clock() - begun
-        if outer is not None and not self._nests and outer._window is not None:
-            window._reading = HeapReading(
-                None, unmeasured=f"the {self.engine.name} engine cannot open a window inside another of its own"
-            )
-        else:
-            try:
-                window._window = self.engine.open(request)
-            except WindowRefused as refusal:
-                window._reading = HeapReading(None, unmeasured=refusal.problem)
-        if timed and not self._cheap:
-            self.measuring_seconds += self.clock() - begun
+        window.open(request.seed)
         return window
 
     def end_windows(self, reason: str) -> None:
@@ -130,20 +166,6 @@ class Meter:
             yield
         finally:
             self.engine.stand_by()
-
-    def _end(self, window: HeapWindow) -> HeapReading:
-        running = window._window
-        if running is not None:
-            if window.collect:
-                gc.collect()
-            reading = running.close()
-            window._window = None
-            if window._reading is None:
-                window._reading = reading
-        if self._open and self._open[-1] is window:  # only now: shrinking the list would count as an allocation
-            self._open.pop()
-        assert window._reading is not None  # either the engine refused, or it has just answered
-        return window._reading
 
 
 def _nothing() -> None:

@@ -41,6 +41,9 @@ class ScriptedEngine:
         self.requests.append(request)
         return self
 
+    def opener(self, request: WindowRequest):
+        return lambda seed: self.open(request.seeded(seed))
+
     def close(self):
         self.diary.append("close")
         return self.readings.pop(0)

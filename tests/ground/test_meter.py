@@ -51,6 +51,9 @@ class FakeEngine:
         self.log.append(f"open {self.opened}")
         return FakeWindow(self, self.opened)
 
+    def opener(self, request):
+        return lambda seed: self.open(request.seeded(seed))
+
     def stand_aside(self):
         self.log.append("aside")
 
@@ -99,6 +102,36 @@ def test_the_request_reaches_the_engine():
     request = WindowRequest(granularity="malloc", current_thread_only=True)
     Meter(Listening()).open_heap(request).close()
     assert seen == [request]
+
+
+def test_a_window_may_be_opened_again():
+    """Each time it measures anew, with the seed that it is given."""
+    seen = []
+
+    class Listening(FakeEngine):
+        def open(self, request):
+            seen.append(request.seed)
+            return super().open(request)
+
+    engine = Listening()
+    window = Meter(engine).heap_window(REQUEST)
+    for seed in (7, 8):
+        window.open(seed)
+        window.close()
+    assert peak(window.close()) == 2
+    assert seen == [7, 8]
+    assert engine.log == ["open 1", "close 1", "open 2", "close 2"]
+
+
+def test_a_window_opened_again_forgets_its_refusal():
+    """What was said of it before is said of it no more."""
+    engine = FakeEngine(refuse="busy")
+    window = Meter(engine).heap_window(REQUEST)
+    window.open()
+    assert window.close().unmeasured == "busy"
+    engine.refuse = ""
+    window.open()
+    assert peak(window.close()) == 1
 
 
 def test_windows_nest():
@@ -233,6 +266,10 @@ def test_measuring_seconds():
     meter = Meter(FakeEngine(), clock=FakeClock())
     assert meter.measuring_seconds == 0
     meter.open_heap(REQUEST).close()
+    assert meter.measuring_seconds == 2
+    window = meter.heap_window(REQUEST)
+    window.open(timed=False)
+    window.close(timed=False)
     assert meter.measuring_seconds == 2
 
 

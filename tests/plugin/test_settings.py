@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pytest_memory.meter import Meter
+from pytest_memory.meter import HeapWindow
 from pytest_memory.store.runs import read_run
 
 NEVER = "raise SystemExit('a test module was imported')"
@@ -140,13 +140,13 @@ class TestReports:
     def test_sampling_is_seeded_by_the_test(self, pytester, monkeypatch):
         """The same call stacks are sampled in every run, and others in every phase of every test."""
         pytest.importorskip("pytest_memory.engines.native._native")
-        asked, open_heap = [], Meter.open_heap
+        asked, opened = [], HeapWindow.open
 
-        def spy(self, request, **more):
-            asked.append((request.detail, request.seed))
-            return open_heap(self, request, **more)
+        def spy(self, seed=0, **more):
+            asked.append((self.request.detail, seed))
+            opened(self, seed, **more)
 
-        monkeypatch.setattr(Meter, "open_heap", spy)
+        monkeypatch.setattr(HeapWindow, "open", spy)
         pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
         runs = []
         for _ in range(2):

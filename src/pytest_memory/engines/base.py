@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -104,6 +105,13 @@ class HeapEngine(Protocol):
 
         Raises:
             WindowRefused: It cannot measure now; the message names the reason (who holds the tracker, …).
+        """
+        ...
+
+    def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
+        """What opens windows as a request asks, one after the other, each with a seed of its own for the sampling.
+
+        It raises what :meth:`open` does.
         """
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..errors import WindowRefused
 from .base import Capabilities, EngineWindow, WindowRequest
 
@@ -23,6 +25,10 @@ class NoEngine:
     def open(self, request: WindowRequest) -> EngineWindow:
         """Refuse."""
         raise WindowRefused("no heap engine is active", "choose one with --memory-engine")
+
+    def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
+        """What opens windows as a request asks."""
+        return lambda seed: self.open(request.seeded(seed))
 
     def stand_aside(self) -> None:
         """Nothing is hooked."""

@@ -8,9 +8,10 @@ not know how much was allocated in all, in how many calls, or which call stacks 
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from types import MappingProxyType
 
-from pytest_memory.engines.base import Capabilities, HeapReading, WindowRequest
+from pytest_memory.engines.base import Capabilities, EngineWindow, HeapReading, WindowRequest
 from pytest_memory.engines.opener import Opener
 from pytest_memory.engines.source import MODULE, enclosing_function
 from pytest_memory.errors import EngineUnavailable, WindowRefused
@@ -64,6 +65,10 @@ class TracemallocEngine:
             )
         tracemalloc.start(_LEAK_FRAMES if request.leaks else 1)
         return TracemallocWindow(leaks=request.leaks)
+
+    def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
+        """What opens windows as a request asks."""
+        return lambda seed: self.open(request.seeded(seed))
 
     def stand_aside(self) -> None:
         """Nothing is hooked between windows."""

@@ -18,6 +18,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../named.h"
+
 enum { STATM, STATUS, CLEAR, FILES };
 
 static const struct {
@@ -254,10 +256,8 @@ static PyObject *window_close(PyObject *object, PyObject *unused) {
     pass_on(reader, mark);
     long long peak = mark > window->highest ? mark : window->highest;
     if (peak < window->start) peak = window->start;
-    PyObject *numbers = Py_BuildValue("((LLL))", window->start, end, peak);
-    PyObject *usage = numbers ? PyTuple_Type.tp_new((PyTypeObject *)reader->usage, numbers, NULL) : NULL;
-    Py_XDECREF(numbers);
-    return usage;
+    PyObject *values[] = {PyLong_FromLongLong(window->start), PyLong_FromLongLong(end), PyLong_FromLongLong(peak)};
+    return pm_named(reader->usage, 3, values);
 }
 
 static void window_dealloc(PyObject *object) {

@@ -12,19 +12,23 @@ from pytest_memory.model import AllocationSite, TestRecord
 from pytest_memory.plugin.transport import FrameCache, Packed, unpack_record
 from pytest_memory.store.garbage import without_collections
 
+_Key = tuple[str | None, str]
+
 
 class _Attempt:
     """What is known of an attempt so far.
 
     Attributes:
+        key: The worker and the test.
         outcome: That of the first phase that did not pass, in the order in which they ran.
         decided: That phase; another report of it counts in place of the one before (pytest-retry makes two).
         phases: What each of them used.
     """
 
-    __slots__ = ("decided", "outcome", "phases")
+    __slots__ = ("decided", "key", "outcome", "phases")
 
-    def __init__(self) -> None:
+    def __init__(self, key: _Key) -> None:
+        self.key = key
         self.outcome = "passed"
         self.decided = ""
         self.phases: list[Packed] = []
@@ -41,13 +45,15 @@ class Collector:
         when_broken: Called at each report of a phase that failed for a limit, before the terminal asks for its letter.
     """
 
-    __slots__ = ("_ended", "_running", "_whole_sites", "when_broken")
+    __slots__ = ("_ended", "_key", "_location", "_running", "_whole_sites", "when_broken")
 
     def __init__(self) -> None:
         self.when_broken: Callable[[], None] | None = None
-        self._running: dict[tuple[str | None, str], _Attempt] = {}
+        self._running: dict[_Key, _Attempt] = {}
         self._ended: list[bytes] = []
-        self._whole_sites: dict[tuple[str | None, str], tuple[AllocationSite, ...]] = {}
+        self._whole_sites: dict[_Key, tuple[AllocationSite, ...]] = {}
+        self._location: object = None
+        self._key: _Key = (None, "")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -60,13 +66,18 @@ class Collector:
             return
         if BROKEN_KEY in attributes and self.when_broken is not None:
             self.when_broken()
-        key = (attributes.get("worker_id"), report.nodeid)
         when: str = report.when or "call"
+        worker, location = attributes.get("worker_id"), attributes.get("location")
+        key = self._key
+        if when == "setup" or location is None or location is not self._location or worker != key[0]:
+            # To ask for the node id is a call into pytest; the reports of one test share its location, in its process.
+            self._location, key = location, (worker, report.nodeid)
+            self._key = key
         attempt = self._running.get(key)
         if attempt is None or when == "setup":
             if attempt is not None:
-                self._end(key, "unfinished")
-            attempt = self._running[key] = _Attempt()
+                self._end(attempt, "unfinished")
+            attempt = self._running[key] = _Attempt(key)
         carried = attributes.pop(REPORT_KEY, None)
         if carried is not None:
             if carried[0][0] != when and attempt.outcome == "passed":  # a call that flaky did not report
@@ -75,7 +86,7 @@ class Collector:
         if attempt.outcome == "passed" or attempt.decided == when:
             attempt.outcome, attempt.decided = _phase_outcome(report, when), when
         if when != "setup" and when != "call":  # "???" is the report of a test that crashed its worker
-            self._end(key, attempt.outcome)
+            self._end(attempt, attempt.outcome)
 
     def add_whole_sites(self, worker: str | None, sites: Mapping[str, tuple[AllocationSite, ...]]) -> None:
         """Take the whole call stacks that a process kept for the tests shown in the report."""
@@ -100,10 +111,10 @@ class Collector:
                 records[position] = records[position]._replace(sites=sites)
         return tuple(records)
 
-    def _end(self, key: tuple[str | None, str], outcome: str) -> None:
-        phases = self._running.pop(key).phases
+    def _end(self, attempt: _Attempt, outcome: str) -> None:
+        del self._running[attempt.key]
         # Version 3, because version 4 looks for small tuples and short texts, and takes half as long again.
-        self._ended.append(marshal.dumps((*key, outcome, phases), 3))
+        self._ended.append(marshal.dumps((*attempt.key, outcome, attempt.phases), 3))
 
 
 def _phase_outcome(report: pytest.TestReport, when: str) -> str:

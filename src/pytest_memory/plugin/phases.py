@@ -8,7 +8,7 @@ that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by themselves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -64,6 +64,7 @@ class Attempt:
 
     Attributes:
         item: The test.
+        windows: The heap windows of its phases, to be opened.
         nodeid: Its node id, which takes pytest a function call.
         plan: What is measured of it.
         markers: How many markers it had when the plan was made; one added later makes a new plan.
@@ -74,13 +75,14 @@ class Attempt:
         finished: Phases that ended and whose report has not been made yet.
     """
 
-    __slots__ = ("began", "finished", "item", "markers", "nodeid", "plan", "reading", "resident", "window")
+    __slots__ = ("began", "finished", "item", "markers", "nodeid", "plan", "reading", "resident", "window", "windows")
 
-    def __init__(self, item: pytest.Item, plan: Plan, markers: int) -> None:
+    def __init__(self, item: pytest.Item) -> None:
         self.item = item
         self.nodeid = item.nodeid
-        self.plan = plan
-        self.markers = markers
+        self.plan = NOTHING
+        self.windows: Mapping[Phase, HeapWindow] = {}
+        self.markers = 0
         self.began = 0.0
         self.resident: ResidentWindow | None = None
         self.reading: HeapReading | None = None
@@ -113,6 +115,7 @@ class PhaseHooks:
         "_settings",
         "_showcase",
         "_surrounding",
+        "_windows",
         "attempt",
         "followers",
     )
@@ -134,6 +137,7 @@ class PhaseHooks:
         self._planner = Planner(settings, meter.engine.capabilities)
         self._surrounding = surrounding_calls()
         self._other_kinds = False
+        self._windows: tuple[Plan, dict[Phase, HeapWindow]] = (NOTHING, {})
         self.attempt: Attempt | None = None
         self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
 
@@ -207,12 +211,14 @@ class PhaseHooks:
     def open_call_window(self, item: pytest.Item) -> HeapWindow | None:
         """Open the heap window of a call, or open it anew if a wrapper further out opened it too early."""
         attempt = self.attempt
-        if attempt is None or attempt.item is not item or "call" not in attempt.plan.heap:
+        window = attempt.windows.get("call") if attempt is not None and attempt.item is item else None
+        if attempt is None or window is None:
             return None
         if attempt.window is not None:
             attempt.window.close()
-        self._open_heap(attempt, "call")
-        return attempt.window
+        attempt.window = window
+        window.open(_seed(attempt, "call", window))
+        return window
 
     def close_call_window(self, window: HeapWindow | None) -> None:
         """Close it, keeping what it says for the end of the phase."""
@@ -238,23 +244,32 @@ class PhaseHooks:
         plan = attempt.plan
         attempt.reading = None
         attempt.resident = meter.open_resident() if plan.resident else None
-        if (phase != "call" or too_late) and phase in plan.heap:
-            self._open_heap(attempt, phase, timed=False)
+        window = attempt.windows.get(phase)
+        if window is not None and (phase != "call" or too_late):
+            attempt.window = window
+            window.open(_seed(attempt, phase, window), timed=False)
         meter.measuring_seconds += clock() - arrived
         attempt.began = perf_counter()
         return attempt
 
     def _attempt(self, item: pytest.Item) -> Attempt:
         """The attempt at a test, begun if need be, with a plan that knows all markers that it has by now."""
-        attempt, markers = self.attempt, len(item.own_markers)
-        plan = self._planner.plan(item)
+        attempt = self.attempt
         if attempt is None or attempt.item is not item:  # another plugin's protocol may skip phases
-            attempt = self.attempt = Attempt(item, plan, markers)
+            attempt = self.attempt = Attempt(item)
             if not (self._other_kinds or passes_pyfunc_call(item)) and self.measures_heap:
                 item.config.pluginmanager.register(OtherKinds(self), f"{SESSION_PLUGIN}-other-kinds")
                 self._other_kinds = True
-        else:
-            attempt.plan, attempt.markers = plan, markers
+        attempt.markers = len(item.own_markers)
+        attempt.plan = plan = self._planner.plan(item)
+        planned, windows = self._windows
+        if plan is not planned:  # most tests share a plan, and so the windows
+            windows = {
+                phase: self._meter.heap_window(request, collect=phase in plan.collect)
+                for phase, request in plan.heap.items()
+            }
+            self._windows = plan, windows
+        attempt.windows = windows
         return attempt
 
     def _end(self, attempt: Attempt, phase: Phase) -> FinishedPhase | None:
@@ -302,13 +317,6 @@ class PhaseHooks:
             raise UnusableMarker(attempt.plan.problem)
         if finished.verdicts:
             self._raise_broken(attempt, finished)
-
-    def _open_heap(self, attempt: Attempt, phase: Phase, *, timed: bool = True) -> None:
-        plan = attempt.plan
-        request = plan.heap[phase]
-        if request.detail == "sampled":
-            request = request.seeded(sampling_seed(attempt.nodeid, phase))
-        attempt.window = self._meter.open_heap(request, collect=phase in plan.collect, timed=timed)
 
     def _judge(
         self, attempt: Attempt, phase: Phase, usage: PhaseUsage, sites: tuple[AllocationSite, ...]
@@ -404,6 +412,11 @@ class OtherKinds:
 def passes_pyfunc_call(item: pytest.Item) -> bool:
     """Whether a test is certain to run inside ``pytest_pyfunc_call``."""
     return type(item).runtest is pytest.Function.runtest
+
+
+def _seed(attempt: Attempt, phase: Phase, window: HeapWindow) -> int:
+    """What the samples of a window begin with."""
+    return sampling_seed(attempt.nodeid, phase) if window.request.detail == "sampled" else 0
 
 
 def _unmeasured(reading: HeapReading | None) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 
-from pytest_memory.engines.base import Capabilities, WindowRequest
+from pytest_memory.engines.base import Capabilities, EngineWindow, WindowRequest
 from pytest_memory.engines.memray.capture import has_symbols, traces_native
 from pytest_memory.engines.memray.window import MemrayWindow
 from pytest_memory.errors import EngineUnavailable
@@ -56,6 +57,10 @@ class MemrayEngine:
         """
         self._native_wanted |= traces_native(request)
         return MemrayWindow(request)
+
+    def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
+        """What opens windows as a request asks."""
+        return lambda seed: self.open(request.seeded(seed))
 
     def stand_aside(self) -> None:
         """Memray hooks nothing between windows."""

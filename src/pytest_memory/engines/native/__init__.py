@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 import platform
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from pytest_memory.engines.base import Capabilities, EngineWindow, HeapReading, WindowRequest
@@ -47,7 +49,6 @@ class NativeEngine:
     def __init__(self) -> None:
         self._core = _load()
         self._ledgers = {"python": self._core.PYTHON, "malloc": self._core.MALLOC}
-        self._finish = self._read  # bound once: binding allocates
 
     def open(self, request: WindowRequest) -> EngineWindow:
         """Open a window.
@@ -55,19 +56,20 @@ class NativeEngine:
         Raises:
             WindowRefused: Another tool holds the allocation hooks, or a table is full; the message says which.
         """
+        return self.opener(request)(request.seed)
+
+    def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
+        """What opens windows as a request asks: a function of C, so that nothing of it is allocated inside them."""
         detail, leaks = request.detail, request.leaks
-        try:
-            return self._core.open(
-                self._ledgers[request.granularity],
-                detail != "counters" or leaks,
-                detail == "stacks" or leaks,
-                request.current_thread_only,
-                request.seed,
-                self._finish,
-                request,
-            )
-        except RuntimeError as error:
-            raise WindowRefused(str(error)) from None
+        return partial(
+            self._core.open,
+            self._ledgers[request.granularity],
+            detail != "counters" or leaks,
+            detail == "stacks" or leaks,
+            request.current_thread_only,
+            self._read,
+            request,
+        )
 
     def _read(self, request: WindowRequest, usage: HeapUsage, sites: list[SiteNumbers]) -> HeapReading:
         reader = SiteReader(self._core, self._ledgers[request.granularity])
@@ -111,5 +113,5 @@ def _load() -> Core:
         core.install()
     except RuntimeError as error:
         raise EngineUnavailable(str(error)) from None
-    core.answers(HeapReading, HeapUsage)
+    core.answers(HeapReading, HeapUsage, WindowRefused)
     return core

@@ -34,8 +34,8 @@ class Core(Protocol):
         """
         ...
 
-    def answers(self, reading: type[HeapReading], usage: type[HeapUsage], /) -> None:
-        """Say what windows answer with; before the first opens."""
+    def answers(self, reading: type[HeapReading], usage: type[HeapUsage], refusal: type[Exception], /) -> None:
+        """Say what windows answer with, and what is raised where none can be opened; before the first opens."""
         ...
 
     def open(
@@ -44,15 +44,15 @@ class Core(Protocol):
         sites: bool,
         every: bool,
         thread_only: bool,
-        seed: int,
         finish: Finish,
         request: WindowRequest,
+        seed: int,
         /,
     ) -> EngineWindow:
         """Open a window on a ledger; closing it gives the reading, which ``finish`` makes if there are call stacks.
 
         Raises:
-            RuntimeError: It cannot be done now; the message says why.
+            Exception: The refusal of :meth:`answers`; the message says why it cannot be done now.
         """
         ...
 

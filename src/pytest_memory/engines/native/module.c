@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "../../named.h"
 #include "engine.h"
 #include "patch.h"
 #include "sites.h"
@@ -35,26 +36,23 @@ static PyObject *site_list(struct pm_session *session) {
     return list;
 }
 
-/* The kinds of tuple that a window answers with. */
-static PyObject *usage_type, *reading_type;
-
-/* A tuple of such a kind; takes over the values. */
-static PyObject *tuple_of(PyObject *type, PyObject *values) {
-    PyObject *arguments = values ? PyTuple_Pack(1, values) : NULL;
-    PyObject *result = arguments ? PyTuple_Type.tp_new((PyTypeObject *)type, arguments, NULL) : NULL;
-    Py_XDECREF(arguments);
-    Py_XDECREF(values);
-    return result;
-}
+/* The kinds of tuple that a window answers with, and of exception where none can be opened. */
+static PyObject *usage_type, *reading_type, *refusal_type;
 
 static PyObject *usage_of(const struct pm_reading *reading) {
-    return tuple_of(usage_type, Py_BuildValue("(LLLL)", (long long)reading->peak, (long long)reading->allocated,
-                                              (long long)reading->allocations, (long long)reading->retained));
+    PyObject *values[] = {PyLong_FromLongLong(reading->peak), PyLong_FromLongLong(reading->allocated),
+                          PyLong_FromLongLong(reading->allocations), PyLong_FromLongLong(reading->retained)};
+    return pm_named(usage_type, 4, values);
+}
+
+static PyObject *reading_of(PyObject *usage, const char *reason) {
+    PyObject *values[] = {usage, PyTuple_New(0), PyTuple_New(0), PyUnicode_FromString(reason)};
+    return pm_named(reading_type, 4, values);
 }
 
 /* Nearly every window is answered here, without a call into Python. */
 static PyObject *answer(struct window_object *self, const char *reason, const struct pm_reading *reading) {
-    if (reason) return tuple_of(reading_type, Py_BuildValue("(O()()s)", Py_None, reason));
+    if (reason) return reading_of(Py_NewRef(Py_None), reason);
     PyObject *usage = usage_of(reading);
     if (!usage) return NULL;
     PyObject *sites = self->session.request.sites ? site_list(&self->session) : NULL;
@@ -64,7 +62,7 @@ static PyObject *answer(struct window_object *self, const char *reason, const st
         return NULL;
     }
     Py_XDECREF(sites);
-    return tuple_of(reading_type, Py_BuildValue("(N()()s)", usage, ""));
+    return reading_of(usage, "");
 }
 
 PyDoc_STRVAR(close_doc, "close() -> a reading, made by finish(request, usage, sites) if there are call stacks to tell of\n\n"
@@ -137,27 +135,29 @@ static PyType_Spec window_spec = {
 
 static PyTypeObject *window_type;
 
-PyDoc_STRVAR(answers_doc, "answers(reading, usage) -> None\n\nThe kinds of tuple that windows answer with: a reading is\n"
-                          "(usage or None, sites, leaked sites, why there is no usage), a usage (peak, allocated,\n"
-                          "allocations, retained).");
+PyDoc_STRVAR(answers_doc, "answers(reading, usage, refusal) -> None\n\n"
+                          "The kinds of tuple that windows answer with: a reading is (usage or None, sites, leaked sites,\n"
+                          "why there is no usage), a usage (peak, allocated, allocations, retained). The exception that\n"
+                          "open() raises with its reason.");
 
 static PyObject *module_answers(PyObject *module, PyObject *arguments) {
     (void)module;
-    PyObject *reading, *usage;
-    if (!PyArg_ParseTuple(arguments, "O!O!", &PyType_Type, &reading, &PyType_Type, &usage)) return NULL;
+    PyObject *reading, *usage, *refusal;
+    if (!PyArg_ParseTuple(arguments, "O!O!O", &PyType_Type, &reading, &PyType_Type, &usage, &refusal)) return NULL;
     if (!PyType_IsSubtype((PyTypeObject *)reading, &PyTuple_Type) ||
-        !PyType_IsSubtype((PyTypeObject *)usage, &PyTuple_Type)) {
-        PyErr_SetString(PyExc_TypeError, "both must be kinds of tuple");
+        !PyType_IsSubtype((PyTypeObject *)usage, &PyTuple_Type) || !PyExceptionClass_Check(refusal)) {
+        PyErr_SetString(PyExc_TypeError, "two kinds of tuple and a kind of exception are wanted");
         return NULL;
     }
+    Py_XSETREF(refusal_type, Py_NewRef(refusal));
     Py_XSETREF(reading_type, Py_NewRef(reading));
     Py_XSETREF(usage_type, Py_NewRef(usage));
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(open_doc, "open(ledger, sites, every, thread_only, seed, finish, request) -> Window");
+PyDoc_STRVAR(open_doc, "open(ledger, sites, every, thread_only, finish, request, seed) -> Window");
 
-enum { LEDGER, SITES, EVERY, THREAD_ONLY, SEED, FINISH, REQUEST, OPEN_ARGUMENTS };
+enum { LEDGER, SITES, EVERY, THREAD_ONLY, FINISH, REQUEST, SEED, OPEN_ARGUMENTS };
 
 static bool read_request(PyObject *const *arguments, struct pm_request *request) {
     request->ledger = (int)PyLong_AsLong(arguments[LEDGER]);
@@ -187,7 +187,8 @@ static PyObject *module_open(PyObject *module, PyObject *const *arguments, Py_ss
     const char *reason = pm_engine_open(&window->session);
     if (reason) {
         Py_DECREF(window);
-        return refuse(reason);
+        PyErr_SetString(refusal_type, reason);
+        return NULL;
     }
     window->open = true;
     return (PyObject *)window;
