@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_memory.errors import InvalidLimit, InvalidSize
-from pytest_memory.plugin.markers import parse_limit_memory
+from pytest_memory.plugin.limit_markers import parse_limit_memory
 
 mark = pytest.mark.limit_memory
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_memory.errors import InvalidLimit, PytestMemoryError
 from pytest_memory.passes import PassPlan
-from pytest_memory.plugin.markers import describe
+from pytest_memory.plugin.limit_markers import describe
 from pytest_memory.policy.ceilings import CEILINGS, Ceiling, parse_ceiling
 
 

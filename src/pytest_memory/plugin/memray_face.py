@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 
-from pytest_memory.model import HeapUsage, Limit, Verdict
+from pytest_memory.model import HeapUsage
 from pytest_memory.plugin.memray_settings import share_dumps
 from pytest_memory.plugin.phases import Attempt, MemoryLimitExceeded, PhaseHooks
 from pytest_memory.plugin.session import MemorySession
 from pytest_memory.plugin.terminal import write_line
 from pytest_memory.plugin.transport import FinishedPhase
-from pytest_memory.report.failures import ALLOCATIONS_TITLE
-from pytest_memory.report.memray import TITLE, memray_report_lines
-from pytest_memory.report.terminal import remark_lines
 from pytest_memory.units import format_size
 
 _CACHE_KEY = "memray"
@@ -139,6 +136,9 @@ class MemrayReport:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print it, with a line on how was counted and remarks on what was not."""
+        from pytest_memory.report.memray import TITLE, memray_report_lines
+        from pytest_memory.report.terminal import remark_lines
+
         settings = self._session.settings
         run = self._session.run()
         terminalreporter.write_line("")
@@ -165,6 +165,9 @@ def _limited_peak(finished: FinishedPhase) -> int | None:
 
 
 def _add_increase(finished: FinishedPhase, previous: int, peak: int) -> None:
+    from pytest_memory.model import Limit, Verdict
+    from pytest_memory.report.failures import ALLOCATIONS_TITLE
+
     finished.verdicts += (Verdict(Limit("peak", previous, origin="--fail-on-increase"), "exceeded", peak),)
     finished.sections += ((ALLOCATIONS_TITLE, "Test uses more memory than previous run"),)
 

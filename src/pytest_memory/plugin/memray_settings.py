@@ -11,9 +11,9 @@ import pytest
 
 from pytest_memory.errors import InvalidValue
 from pytest_memory.model import Granularity
-from pytest_memory.plugin.dumps import Dumps
 
 if TYPE_CHECKING:
+    from pytest_memory.plugin.dumps import Dumps
     from pytest_memory.plugin.options import Given, OptionReader
 
 _WORKER_KEY = "pytest_memory_dumps"
@@ -122,11 +122,14 @@ def share_dumps(workerinput: dict[str, object], dumps: Dumps | None) -> None:
 
 def _dumps(read: OptionReader, config: pytest.Config) -> Dumps | None:
     shared = getattr(config, "workerinput", {}).get(_WORKER_KEY)
+    where = read.given("--memray-bin-path")
+    if shared is None and (where is None or not where.value):
+        return None
+    from pytest_memory.plugin.dumps import Dumps
+
     if shared is not None:
         return Dumps(Path(shared[0]), shared[1])
-    where = read.given("--memray-bin-path")
-    if where is None or not where.value:
-        return None
+    assert where is not None
     base = config.rootpath if where.from_ini else config.invocation_params.dir
     directory = Path(base, str(where.value)).absolute()
     _check_directory(directory, where)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from time import perf_counter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -18,13 +18,15 @@ from pytest_memory.engines.base import HeapReading
 from pytest_memory.entry import BROKEN_KEY, REPORT_KEY, SESSION_PLUGIN
 from pytest_memory.instruments.resident import ResidentWindow
 from pytest_memory.meter import HeapWindow, Meter
-from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
+from pytest_memory.model import Phase, PhaseUsage
 from pytest_memory.plugin.plan import NOTHING, Plan, Planner, sampling_seed
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
 from pytest_memory.plugin.transport import FinishedPhase, Showcase, junit_properties, named, pack_phase
-from pytest_memory.policy.leaks import LeakLimit, judge_leaks
-from pytest_memory.policy.limits import ONE_THREAD, explain, judge
+
+if TYPE_CHECKING:
+    from pytest_memory.model import AllocationSite, Verdict
+    from pytest_memory.policy.leaks import LeakLimit
 
 _NO_HOOK = "this kind of test passes through no hook in which it could be measured"
 
@@ -321,6 +323,8 @@ class PhaseHooks:
     def _judge(
         self, attempt: Attempt, phase: Phase, usage: PhaseUsage, sites: tuple[AllocationSite, ...]
     ) -> tuple[Verdict, ...]:
+        from pytest_memory.policy.limits import ONE_THREAD, judge
+
         plan = attempt.plan
         request = plan.heap.get(phase)
         one_thread = request is not None and request.current_thread_only
@@ -333,6 +337,9 @@ class PhaseHooks:
         return tuple(verdicts)
 
     def _judge_leaks(self, leaks: LeakLimit, reading: HeapReading | None, unmeasured: str) -> Verdict:
+        from pytest_memory.model import Verdict
+        from pytest_memory.policy.leaks import judge_leaks
+
         if unmeasured or reading is None:
             return Verdict(leaks.limit, "not judged", reason=unmeasured or "this engine does not measure leaks")
         return judge_leaks(leaks, sites_of_test(reading.leaked, self._surrounding))
@@ -346,6 +353,8 @@ class PhaseHooks:
         return failure_sections(verdicts, verbosity=memray.verbosity, stacks=memray.stacks)
 
     def _raise_broken(self, attempt: Attempt, finished: FinishedPhase) -> None:
+        from pytest_memory.policy.limits import explain
+
         request = attempt.plan.heap.get(finished.phase)
         granularity = request.granularity if request is not None else self._settings.granularity
         broken = [explain(verdict, granularity) for verdict in finished.verdicts if verdict.outcome == "exceeded"]

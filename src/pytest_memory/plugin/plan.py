@@ -5,17 +5,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from pytest_memory.engines.base import Capabilities, WindowRequest
 from pytest_memory.errors import PytestMemoryError
-from pytest_memory.model import PHASES, Limit, Phase
-from pytest_memory.plugin.markers import leak_limit, limit_memory_limits, memory_marks
+from pytest_memory.model import PHASES, Phase
+from pytest_memory.plugin.markers import memory_marks
 from pytest_memory.plugin.settings import Settings
-from pytest_memory.policy.leaks import LeakLimit
-from pytest_memory.policy.limits import binding_limits
+
+if TYPE_CHECKING:
+    from pytest_memory.model import Limit
+    from pytest_memory.policy.leaks import LeakLimit
 
 
 class Plan(NamedTuple):
@@ -76,6 +78,9 @@ class Planner:
         marks, defaults = memory_marks(item), self._settings.limits
         if not marks and not defaults:
             return (), None
+        from pytest_memory.plugin.limit_markers import leak_limit, limit_memory_limits
+        from pytest_memory.policy.limits import binding_limits
+
         closest = limit_memory_limits(marks, self._settings.positional)
         return binding_limits(closest, defaults, item.nodeid), leak_limit(marks)
 

@@ -64,6 +64,12 @@ class MemorySession:
         )
         self._started = datetime.datetime.now(datetime.timezone.utc)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """No test runs any more: what comes now, to the interpreter's last moments, need not pass the hooks."""
+        if self.meter is not None:
+            self.meter.engine.stand_aside()
+
     def note(self, sentence: str) -> None:
         """Tell the reader something once."""
         if sentence and sentence not in self.notes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -18,7 +18,9 @@ from pytest_memory.plugin.memray_settings import (
 )
 from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
-from pytest_memory.policy.limits import DefaultLimit
+
+if TYPE_CHECKING:
+    from pytest_memory.policy.limits import DefaultLimit
 
 
 class Settings(NamedTuple):
@@ -107,5 +109,7 @@ def _default_limits(read: OptionReader, metric: str) -> tuple[DefaultLimit, ...]
     given = read.given("--memory-limit")
     if given is None:
         return ()
+    from pytest_memory.policy.limits import DefaultLimit
+
     lines = given.value if isinstance(given.value, list) else [str(given.value)]
     return tuple(DefaultLimit.parse(line, origin=given.origin, metric=metric) for line in lines)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_memory.entry import BROKEN_KEY, SESSION_PLUGIN
 from pytest_memory.errors import UnwritableFile
-from pytest_memory.model import Run
 from pytest_memory.plugin.session import MemorySession
-from pytest_memory.report.frames import project_roots
-from pytest_memory.report.lines import Line
-from pytest_memory.report.terminal import Layout, remark_lines, summary_lines
-from pytest_memory.store.runs import write_run
+
+if TYPE_CHECKING:
+    from pytest_memory.model import Run
+    from pytest_memory.report.lines import Line
+    from pytest_memory.report.terminal import Layout
 
 
 class TerminalReport:
@@ -39,6 +39,8 @@ class TerminalReport:
             return
         self._run = self._session.run()
         for path in self._session.settings.reports:
+            from pytest_memory.store.runs import write_run
+
             try:
                 write_run(path, self._run)
             except UnwritableFile as error:
@@ -50,13 +52,15 @@ class TerminalReport:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the section, if it was asked for or has something to say."""
-        run = self._run
+        run, self._run = self._run, None  # thousands of records: what comes now need not look at them
         if run is None:
             return
+        from pytest_memory.report.terminal import remark_lines, summary_lines
+
         writer = terminalreporter._tw  # pytest offers no other way to ask for the width
         if self._session.settings.summary and any(record.phases for record in run.records):
             terminalreporter.section("memory")
-            for line in summary_lines(run, self._layout(writer.fullwidth)):
+            for line in summary_lines(run, self._layout(run, writer.fullwidth)):
                 write_line(terminalreporter, line)
         elif any(verdict.outcome == "not judged" for record in run.records for verdict in record.verdicts):
             terminalreporter.section("memory")
@@ -65,14 +69,18 @@ class TerminalReport:
         for message in self._messages:
             terminalreporter.write_line(message)
 
-    def _layout(self, width: int) -> Layout:
+    def _layout(self, run: Run, width: int) -> Layout:
+        from pytest_memory.report.terminal import Layout
+
         settings = self._session.settings
         sampled = settings.detail == "sampled"
-        return Layout(width, settings.top, settings.verbosity, self._roots(), sampled)
+        return Layout(width, settings.top, settings.verbosity, self._roots(run), sampled)
 
-    def _roots(self) -> tuple[str, ...]:
+    def _roots(self, run: Run) -> tuple[str, ...]:
+        from pytest_memory.report.frames import project_roots
+
         root = self._config.rootpath
-        files = {record.nodeid.partition("::")[0] for record in self._run.records} if self._run is not None else set()
+        files = {record.nodeid.partition("::")[0] for record in run.records}
         return project_roots(str(root), (str((root / file).resolve()) for file in files))
 
 

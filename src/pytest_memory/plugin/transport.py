@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_memory.model import (
     AllocationSite,
@@ -19,9 +19,10 @@ from pytest_memory.model import (
     ResidentUsage,
     StackFrame,
     TestRecord,
-    Verdict,
 )
-from pytest_memory.store.runs import sites_from_json, sites_to_json, verdict_from_json, verdict_to_json
+
+if TYPE_CHECKING:
+    from pytest_memory.model import Verdict
 
 TRAVELLING_SITES = 5
 TRAVELLING_FRAMES = 16
@@ -81,8 +82,20 @@ def pack_phase(finished: FinishedPhase) -> Packed:
         None if resident is None else tuple(resident),
         tuple([_pack_site(site) for site in finished.sites[:TRAVELLING_SITES]]) if finished.sites else (),
         # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
-        [verdict_to_json(verdict._replace(sites=())) for verdict in finished.verdicts] if finished.verdicts else (),
+        _pack_verdicts(finished.verdicts) if finished.verdicts else (),
     )
+
+
+def _pack_verdicts(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
+    from pytest_memory.store.runs import verdict_to_json
+
+    return [verdict_to_json(verdict._replace(sites=())) for verdict in verdicts]
+
+
+def _unpack_verdicts(judged: Iterable[Any]) -> tuple[Verdict, ...]:
+    from pytest_memory.store.runs import verdict_from_json
+
+    return tuple([verdict_from_json(verdict) for verdict in judged])
 
 
 def _pack_site(site: AllocationSite) -> Packed:
@@ -118,7 +131,7 @@ def unpack_record(
         if sites and phase == "call":
             sites_at_peak = tuple([AllocationSite(size, count, _frames(stack, frames)) for size, count, stack in sites])
         if judged:
-            verdicts += tuple([verdict_from_json(verdict) for verdict in judged])
+            verdicts += _unpack_verdicts(judged)
     return TestRecord(nodeid, outcome, worker, usages, sites_at_peak, verdicts)
 
 
@@ -187,9 +200,13 @@ class Showcase:
 
 def encode_showcase(sites: Mapping[str, tuple[AllocationSite, ...]]) -> dict[str, Any]:
     """Kept stacks as plain JSON types."""
+    from pytest_memory.store.runs import sites_to_json
+
     return {nodeid: sites_to_json(kept) for nodeid, kept in sites.items()}
 
 
 def decode_showcase(carried: Mapping[str, Any]) -> dict[str, tuple[AllocationSite, ...]]:
     """Undo :func:`encode_showcase`."""
+    from pytest_memory.store.runs import sites_from_json
+
     return {nodeid: sites_from_json(kept) for nodeid, kept in carried.items()}

@@ -82,8 +82,9 @@ def rank(records: Iterable[TestRecord]) -> list[TestRecord]:
 def _weight(record: TestRecord) -> tuple[int, int]:
     highest = 0
     for phase, usage in record.phases.items():
-        peak = _peak(usage)
-        if peak > highest and (peak >= _NOTABLE_PHASE or phase == "call"):
+        heap = usage.heap
+        peak = heap.peak if heap is not None else None
+        if peak is not None and peak > highest and (peak >= _NOTABLE_PHASE or phase == "call"):
             highest = peak
     return highest, record.growth or 0
 

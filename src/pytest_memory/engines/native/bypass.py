@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from pathlib import PurePath
 
-# Name of the file of a loaded shared object -> how to name it to the reader.
-_KNOWN: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"libarrow\.so"), "pyarrow (mimalloc or jemalloc pools)"),
-    (re.compile(r"_?polars.*\.so"), "polars (jemalloc)"),
-    (re.compile(r"libjemalloc.*\.so"), "jemalloc"),
-    (re.compile(r"libtcmalloc.*\.so"), "tcmalloc"),
-    (re.compile(r"libmimalloc.*\.so"), "mimalloc"),
-    (re.compile(r"libtbbmalloc.*\.so"), "oneTBB's scalable allocator"),
-    (re.compile(r"libcuda\.so|libcudart.*\.so"), "CUDA (device memory)"),
+# How the file name of a loaded shared object begins -> how to name it to the reader.
+_KNOWN: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("libarrow.so",), "pyarrow (mimalloc or jemalloc pools)"),
+    (("polars", "_polars"), "polars (jemalloc)"),
+    (("libjemalloc",), "jemalloc"),
+    (("libtcmalloc",), "tcmalloc"),
+    (("libmimalloc",), "mimalloc"),
+    (("libtbbmalloc",), "oneTBB's scalable allocator"),
+    (("libcuda.so", "libcudart"), "CUDA (device memory)"),
 )
 
 
@@ -24,5 +22,5 @@ def bypassing(libraries: Iterable[str]) -> tuple[str, ...]:
     Args:
         libraries: Paths of the loaded shared objects.
     """
-    names = {PurePath(library).name for library in libraries}
-    return tuple(text for pattern, text in _KNOWN if any(pattern.match(name) for name in names))
+    names = [name for library in libraries if ".so" in (name := library.rpartition("/")[2])]
+    return tuple(text for beginnings, text in _KNOWN if any(name.startswith(beginnings) for name in names))

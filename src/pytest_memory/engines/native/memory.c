@@ -25,7 +25,7 @@ size_t pm_resident(const void *begin, size_t bytes) {
         size_t left = bytes - offset;
         size_t span = left < sizeof present * page ? left : sizeof present * page;
         if (mincore((char *)begin + offset, span, present) != 0) continue;
-        for (size_t i = 0; i < (span + page - 1) / page; i++) total += (present[i] & 1) ? page : 0;
+        for (size_t i = 0; i < (span + page - 1) / page; i++) total += (size_t)(present[i] & 1) * page;
     }
     return total;
 }

@@ -31,8 +31,12 @@
 #define PM_OWNER_BIT 0x10000u
 #define PM_EPOCH_SHIFT 17
 
+/* Most of the root is empty: whether there is a leaf at all is noted for each group of so many places. */
+#define PM_GROUP 1024
+
 struct pm_shadow {
     _Atomic(uint32_t *) leaves[PM_ROOT_SIZE];
+    _Atomic bool grown[PM_ROOT_SIZE / PM_GROUP];
 };
 
 /* Make the leaf of an address; NULL if there is no memory for it, or the address lies outside the table. */
