@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.store.benchmarks import read_benchmarks
+from pytest_memory.store.columns import Columns
 from pytest_memory.store.lineup import LabelledRun, Selection, line_up
 from pytest_memory.store.measured import Measured, Wanted
 from pytest_memory.store.series import PassSeries, Series, series_of
@@ -45,7 +46,10 @@ def test_times_say_the_same_by_the_column(tmp_path_factory, entries, lost):
         save(path, *[{"stats": {**entry, "data": [1.5, 2.5]}} for entry in entries])
     ).benchmarks
     keys = [benchmark.id for benchmark in benchmarks]
-    fast, slow = series_of(keys, benchmarks, "time", TIMES), series_of(keys, benchmarks, "time", Wanted())
+    fast, slow = (
+        series_of(keys, Columns(benchmarks), "time", TIMES),
+        series_of(keys, Columns(benchmarks), "time", Wanted()),
+    )
     for stat in STATS:
         assert fast.column(stat) == slow.column(stat) == one_by_one(fast, stat)
 
@@ -79,9 +83,9 @@ def test_memory_says_the_same_by_the_column(tmp_path_factory, metric, kept):
         expected = {one.id: one.headline(metric) for one in benchmarks if one.passes(metric)}
     except UnreadableFile:
         with pytest.raises(UnreadableFile):
-            series_of(keys, benchmarks, metric, TIMES)
+            series_of(keys, Columns(benchmarks), metric, TIMES)
         return
-    series = series_of(keys, benchmarks, metric, TIMES)
+    series = series_of(keys, Columns(benchmarks), metric, TIMES)
     assert series.column(None) == expected
     for stat in STATS:
         assert series.column(stat) == one_by_one(series, stat)

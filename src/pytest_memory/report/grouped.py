@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 
 from pytest_memory.report.comparison import extremes, names_of, tone_of
 from pytest_memory.report.scales import MISSING, Scale, scales_for
@@ -157,7 +158,7 @@ class _Numbers:
             elif numbers.count(numbers[0]) == len(numbers):
                 texts += [scale.text(numbers[0]) + _factor(numbers[0], self._bases[part.start])] * len(numbers)
             else:
-                texts += map(str.__add__, scale.texts(numbers), map(_factor, numbers, self._bases[part]))
+                texts += _multiples(numbers, scale, self._bases[part.start])
         return texts
 
     @cached_property
@@ -174,7 +175,7 @@ class _Numbers:
         tones: list[Tone] = []
         for table in self._tables:
             ends = extremes(table)
-            tones += [tone_of(number, ends) for number in table]
+            tones += [""] * len(table) if ends is None else [tone_of(number, ends) for number in table]
         return tones
 
 
@@ -183,9 +184,19 @@ def _number_columns(fields: Sequence[Field], stack: Stack) -> list[_Numbers]:
     metric = None
     for field, numbers in zip(fields, stack.columns, strict=True):
         before = columns[-1] if columns and field.metric == metric else None
-        columns.append(_Numbers(field, numbers, stack, before))
+        if before is not None and before.raws() is numbers:  # bytes repeat exactly: nearly all statistics are the same
+            columns.append(before)
+        else:
+            columns.append(_Numbers(field, numbers, stack, before))
         metric = field.metric
     return columns
+
+
+def _multiples(numbers: Sequence[float | None], scale: Scale, base: float) -> list[str]:
+    """Numbers of one table, each with how many times the base it is."""
+    distinct = list(dict.fromkeys(numbers))
+    texts = map(str.__add__, scale.texts(distinct), map(_factor, distinct, repeat(base)))
+    return list(map(dict(zip(distinct, texts, strict=True)).__getitem__, numbers))
 
 
 def _seconds_texts(numbers: Sequence[float | None], bases: Sequence[float]) -> list[str]:
@@ -218,21 +229,28 @@ def _geomeans(values: Values, keys: Sequence[str], scales: Sequence[Scale]) -> l
     """One row per label over the benchmarks that every label has, if there are several of them."""
     if len(keys) < 2:
         return []
-    means = [
-        _geomeans_of(column, keys) if field.metric else []
-        for field, column in zip(values.fields, values.columns, strict=True)
-    ]
+    means: list[Sequence[float | None]] = []
+    known: dict[tuple[int, ...], Sequence[float | None]] = {}
+    for field, column in zip(values.fields, values.columns, strict=True):
+        identity = tuple(map(id, column))  # the very same numbers have the same means
+        if identity not in known:
+            known[identity] = _geomeans_of(column, keys) if field.metric else []
+        means.append(known[identity])
     if not any(means):
         return []
     rows = []
     for label, name in enumerate(values.labels):
         cells = [Cell(f"geomean ({printable(name)})", "geomean"), Cell("", name)]
-        for scale, column in zip(scales, means, strict=True):
-            cells.append(Cell(scale.text(column[label]), column[label]) if column else Cell(""))
+        for scale, mean in zip(scales, means, strict=True):
+            cells.append(Cell(scale.text(mean[label]), mean[label]) if mean else Cell(""))
         rows.append(cells)
     return rows
 
 
-def _geomeans_of(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> list[float | None]:
-    common = [key for key in keys if all(numbers.get(key, 0) > 0 for numbers in column)]
-    return [geometric_mean(numbers[key] for key in common) for numbers in column] if len(common) > 1 else []
+def _geomeans_of(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> Sequence[float | None]:
+    common = [
+        row
+        for row in zip(*[map(numbers.get, keys) for numbers in column], strict=True)
+        if None not in row and min(row) > 0
+    ]
+    return [geometric_mean(numbers) for numbers in zip(*common, strict=True)] if len(common) > 1 else []
