@@ -64,6 +64,31 @@ def test_peaks_say_the_same_by_the_column(peaks):
         assert series.column(stat) == single.column(stat) == one_by_one(series, stat)
 
 
+rounds = st.lists(st.sampled_from([1.5, 2.5]) | seconds, max_size=12)
+measured = st.fixed_dictionaries(
+    {"min": seconds}, optional={"median": seconds, "iqr": seconds, "rounds": st.integers(1, 20), "data": rounds}
+)
+
+
+@given(st.lists(st.tuples(measured, measured, passes, passes), min_size=1, max_size=4), st.sampled_from([0.05, 0.3]))
+def test_differences_are_as_real_by_the_column(tmp_path_factory, pairs, alpha):
+    """As between each two measurements, whether rounds were kept by all, by some or by none."""
+    folder = tmp_path_factory.mktemp("runs")
+    wanted = Wanted.of([], evidence=True)
+    series = []
+    for side in range(2):
+        entries = [
+            {"stats": {**pair[side]}, "extra_info": {"benchmem": {"peak_bytes": pair[2 + side]}}} for pair in pairs
+        ]
+        benchmarks = read_benchmarks(save(folder / f"{side}.json", *entries)).benchmarks
+        keys = [benchmark.id for benchmark in benchmarks]
+        series.append({metric: series_of(keys, Columns(benchmarks), metric, wanted) for metric in ("time", "peak")})
+    for metric in ("time", "peak"):
+        base, head = series[0][metric], series[1][metric]
+        expected = [base[key].compare(head[key], metric, alpha).real is True for key in keys]
+        assert base.differ(head, keys, metric, alpha) == expected
+
+
 odd_passes = passes | st.sampled_from([None, [], ["x"], 5, [-1]])
 blobs = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("peak_bytes", "total_bytes", "allocations", "rss_bytes"), odd_passes)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, repeat
 
 from pytest_memory.report.comparison import extremes, names_of, tone_of
 from pytest_memory.report.scales import MISSING, Scale, scales_for
@@ -104,18 +104,16 @@ class _Numbers:
         field: What they are.
         numbers: From the top.
         stack: All rows.
-        before: The column to the left, if it is of the same metric.
 
     Attributes:
         scales: The unit of each table.
     """
 
-    def __init__(self, field: Field, numbers: Sequence[float | None], stack: Stack, before: _Numbers | None) -> None:
+    def __init__(self, field: Field, numbers: Sequence[float | None], stack: Stack) -> None:
         self._field = field
         self._numbers = numbers
         self._parts = stack.parts
         self._tables = stack.cut(numbers)
-        self._before = before
         self._least = self._smallest()
         self.scales = self._suitable()
 
@@ -148,18 +146,9 @@ class _Numbers:
     def _texts(self) -> list[str]:
         if self._field.metric == "time":
             return _seconds_texts(self._numbers, self._bases)
-        texts: list[str] = []
-        before = self._before
-        for position, (numbers, scale) in enumerate(zip(self._tables, self.scales, strict=True)):
-            part = self._parts[position]
-            # Bytes repeat exactly: nearly all runs have one number, and nearly all statistics of one run are the same.
-            if before is not None and numbers == before._tables[position]:
-                texts += before._texts[part]
-            elif numbers.count(numbers[0]) == len(numbers):
-                texts += [scale.text(numbers[0]) + _factor(numbers[0], self._bases[part.start])] * len(numbers)
-            else:
-                texts += _multiples(numbers, scale, self._bases[part.start])
-        return texts
+        sizes = [part.stop - part.start for part in self._parts]
+        units = chain.from_iterable(map(repeat, [scale.unit for scale in self.scales], sizes))
+        return _multiples(list(zip(self._numbers, units, self._bases, strict=True)), self.scales)
 
     @cached_property
     def _bases(self) -> list[float]:
@@ -187,16 +176,23 @@ def _number_columns(fields: Sequence[Field], stack: Stack) -> list[_Numbers]:
         if before is not None and before.raws() is numbers:  # bytes repeat exactly: nearly all statistics are the same
             columns.append(before)
         else:
-            columns.append(_Numbers(field, numbers, stack, before))
+            columns.append(_Numbers(field, numbers, stack))
         metric = field.metric
     return columns
 
 
-def _multiples(numbers: Sequence[float | None], scale: Scale, base: float) -> list[str]:
-    """Numbers of one table, each with how many times the base it is."""
-    distinct = list(dict.fromkeys(numbers))
-    texts = map(str.__add__, scale.texts(distinct), map(_factor, distinct, repeat(base)))
-    return list(map(dict(zip(distinct, texts, strict=True)).__getitem__, numbers))
+def _multiples(rows: Sequence[tuple[float | None, str, float]], scales: Iterable[Scale]) -> list[str]:
+    """Numbers, each with the unit in which it is shown and the base of which it is a multiple, as text.
+
+    Bytes repeat exactly: nearly all runs have one number, and all deviations are 0. Each is written once.
+    """
+    distinct = dict.fromkeys(rows)
+    written: dict[tuple[float | None, str, float], str] = {}
+    for unit, scale in {scale.unit: scale for scale in scales}.items():
+        own = [row for row in distinct if row[1] == unit]
+        factors = [_factor(number, base) for number, _, base in own]
+        written.update(zip(own, map(str.__add__, scale.texts([row[0] for row in own]), factors), strict=True))
+    return [written[row] for row in rows]
 
 
 def _seconds_texts(numbers: Sequence[float | None], bases: Sequence[float]) -> list[str]:
