@@ -21,6 +21,7 @@ _NO_FACTOR = float("nan")  # neither equals a number nor is less than one
 _SECONDS = "%.4g"
 _LEAST_SECONDS = "%.4g (1.0)"
 _MORE_SECONDS = "%.4g (%.2f)"
+_FAR_MORE_SECONDS = f"{_SECONDS}{_FACTOR_BEYOND}"
 
 
 def grouped_sheet(lineup: Lineup, view: GroupedView) -> Sheet:
@@ -202,6 +203,8 @@ def _seconds_texts(numbers: Sequence[float | None], bases: Sequence[float]) -> l
         if number is not None and base < number <= base * _FACTOR_SHOWN
         else _LEAST_SECONDS % number
         if number == base
+        else _FAR_MORE_SECONDS % number
+        if number is not None and number / base > _FACTOR_SHOWN
         else _odd_seconds(number, base)
         for number, base in zip(numbers, bases, strict=True)
     ]
@@ -244,9 +247,11 @@ def _geomeans(values: Values, keys: Sequence[str], scales: Sequence[Scale]) -> l
 
 
 def _geomeans_of(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> Sequence[float | None]:
-    common = [
-        row
-        for row in zip(*[map(numbers.get, keys) for numbers in column], strict=True)
-        if None not in row and min(row) > 0
-    ]
-    return [geometric_mean(numbers) for numbers in zip(*common, strict=True)] if len(common) > 1 else []
+    columns = [list(map(numbers.get, keys)) for numbers in column]
+    if not all(map(_all_positive, columns)):
+        columns = list(map(list, zip(*filter(_all_positive, zip(*columns, strict=True)), strict=True)))
+    return [geometric_mean(numbers) for numbers in columns] if columns and len(columns[0]) > 1 else []  # type: ignore[arg-type]
+
+
+def _all_positive(numbers: Sequence[float | None]) -> bool:
+    return None not in numbers and min(numbers) > 0  # type: ignore[type-var, operator]
