@@ -42,12 +42,14 @@ class Collector:
     longer, on a suite that collects a lot by a fifth of its time. The bytes never leave this process.
 
     Attributes:
+        take: Gives what was measured of the phase of a report that carries nothing; ``None`` where nothing is measured.
         when_broken: Called at each report of a phase that failed for a limit, before the terminal asks for its letter.
     """
 
-    __slots__ = ("_ended", "_key", "_location", "_running", "_whole_sites", "when_broken")
+    __slots__ = ("_ended", "_key", "_location", "_running", "_whole_sites", "take", "when_broken")
 
     def __init__(self) -> None:
+        self.take: Callable[[pytest.TestReport], list[Packed] | None] | None = None
         self.when_broken: Callable[[], None] | None = None
         self._running: dict[_Key, _Attempt] = {}
         self._ended: list[bytes] = []
@@ -79,6 +81,8 @@ class Collector:
                 self._end(attempt, "unfinished")
             attempt = self._running[key] = _Attempt(key)
         carried = attributes.pop(REPORT_KEY, None)
+        if carried is None and self.take is not None:
+            carried = self.take(report)
         if carried is not None:
             if carried[0][0] != when and attempt.outcome == "passed":  # a call that flaky did not report
                 attempt.outcome, attempt.decided = "rerun", "call"

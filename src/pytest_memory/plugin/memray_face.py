@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pytest_memory.model import HeapUsage
+from pytest_memory.plugin.carrying import MemoryLimitExceeded
 from pytest_memory.plugin.memray_settings import share_dumps
-from pytest_memory.plugin.phases import Attempt, MemoryLimitExceeded, PhaseHooks
+from pytest_memory.plugin.phases import Attempt, PhaseHooks
 from pytest_memory.plugin.session import MemorySession
 from pytest_memory.plugin.terminal import write_line
 from pytest_memory.plugin.transport import FinishedPhase

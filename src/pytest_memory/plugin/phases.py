@@ -15,29 +15,21 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from pytest_memory.engines.base import HeapReading
-from pytest_memory.entry import BROKEN_KEY, REPORT_KEY, SESSION_PLUGIN
+from pytest_memory.entry import SESSION_PLUGIN
 from pytest_memory.instruments.resident import ResidentWindow
 from pytest_memory.meter import HeapWindow, Meter
 from pytest_memory.model import Phase, PhaseUsage
+from pytest_memory.plugin.carrying import MadeReports, MemoryLimitExceeded, others_report
 from pytest_memory.plugin.plan import NOTHING, Plan, Planner, sampling_seed
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
-from pytest_memory.plugin.transport import FinishedPhase, Showcase, junit_properties, named, pack_phase
+from pytest_memory.plugin.transport import FinishedPhase, Showcase, named
 
 if TYPE_CHECKING:
     from pytest_memory.model import AllocationSite, Verdict
     from pytest_memory.policy.leaks import LeakLimit
 
 _NO_HOOK = "this kind of test passes through no hook in which it could be measured"
-
-
-class MemoryLimitExceeded(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
-    """A test used more memory than a limit allows; shown without a traceback."""
-
-    __module__ = "builtins"  # pytest prints this name in front of the message, as it does for its own exceptions
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, pytrace=False)
 
 
 class UnusableMarker(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
@@ -66,6 +58,7 @@ class Attempt:
 
     Attributes:
         item: The test.
+        location: Where it is; all reports of it share this very object.
         windows: The heap windows of its phases, to be opened.
         nodeid: Its node id, which takes pytest a function call.
         plan: What is measured of it.
@@ -77,11 +70,24 @@ class Attempt:
         finished: Phases that ended and whose report has not been made yet.
     """
 
-    __slots__ = ("began", "finished", "item", "markers", "nodeid", "plan", "reading", "resident", "window", "windows")
+    __slots__ = (
+        "began",
+        "finished",
+        "item",
+        "location",
+        "markers",
+        "nodeid",
+        "plan",
+        "reading",
+        "resident",
+        "window",
+        "windows",
+    )
 
     def __init__(self, item: pytest.Item) -> None:
         self.item = item
         self.nodeid = item.nodeid
+        self.location: object = item.location
         self.plan = NOTHING
         self.windows: Mapping[Phase, HeapWindow] = {}
         self.markers = 0
@@ -100,7 +106,7 @@ class PhaseHooks:
         meter: Measures.
         observers: Told of the beginning and end of each phase.
         showcase: Keeps the call stacks of the tests that the report shows.
-        junit: Put the numbers into the properties that the JUnit report shows.
+        junit: As in :class:`MadeReports`.
 
     Attributes:
         attempt: The attempt at a test that is running now.
@@ -110,6 +116,7 @@ class PhaseHooks:
     # pluggy looks at the attributes of a plugin, and without slots each access to them is dearer from then on.
     __slots__ = (
         "_junit",
+        "_made_reports",
         "_meter",
         "_observers",
         "_other_kinds",
@@ -139,6 +146,7 @@ class PhaseHooks:
         self._planner = Planner(settings, meter.engine.capabilities)
         self._surrounding = surrounding_calls()
         self._other_kinds = False
+        self._made_reports: bool | None = None
         self._windows: tuple[Plan, dict[Phase, HeapWindow]] = (NOTHING, {})
         self.attempt: Attempt | None = None
         self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
@@ -184,27 +192,6 @@ class PhaseHooks:
         if finished is not None:
             self._hold_to_account(attempt, finished)
         return result
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Let what was measured travel on the phase's own report.
-
-        Subtests make reports in the middle of the call: none of them is the phase's own, which has not ended then.
-        """
-        attempt = self.attempt
-        finished = attempt.finished.pop(call.when, None) if attempt is not None and attempt.item is item else None
-        if finished is None:
-            return (yield)
-        if self._junit:
-            self._replace_properties(item, finished)
-        report = yield
-        report.__dict__[REPORT_KEY] = [pack_phase(finished)]
-        if call.excinfo is not None and report.failed and isinstance(call.excinfo.value, MemoryLimitExceeded):
-            setattr(report, BROKEN_KEY, True)
-            report.sections.extend(finished.sections)
-        return report
 
     def call_window(self) -> HeapWindow | None:
         """The heap window of the running call, or None if none is open."""
@@ -272,7 +259,21 @@ class PhaseHooks:
             }
             self._windows = plan, windows
         attempt.windows = windows
+        if not self._made_reports:
+            self._watch_reports(item.config, plan)
         return attempt
+
+    def _watch_reports(self, config: pytest.Config, plan: Plan) -> None:
+        """Reports carry measurements from when they are made, if somebody else makes some, or a limit may fail one."""
+        if plan.judged or (self._made_reports is None and (self._junit or others_report(config.pluginmanager))):
+            self.follow_reports(config)
+        elif self._made_reports is None:
+            self._made_reports = False
+
+    def follow_reports(self, config: pytest.Config) -> None:
+        """From now on reports carry measurements from the moment at which they are made."""
+        self._made_reports = True
+        config.pluginmanager.register(MadeReports(self, junit=self._junit), f"{SESSION_PLUGIN}-made-reports")
 
     def _end(self, attempt: Attempt, phase: Phase) -> FinishedPhase | None:
         """A phase has ended, whatever way; None if there is nothing for which it could be held to account."""
@@ -368,12 +369,6 @@ class PhaseHooks:
             raise MemoryLimitExceeded("\n".join(broken))
         for follow in self.followers:
             follow(attempt, finished)
-
-    def _replace_properties(self, item: pytest.Item, finished: FinishedPhase) -> None:
-        """Show this attempt's numbers in JUnit's properties, and not those of an attempt before it."""
-        properties = junit_properties(finished)
-        names = {name for name, _ in properties}
-        item.user_properties[:] = [pair for pair in item.user_properties if pair[0] not in names] + properties
 
 
 class FunctionCalls:

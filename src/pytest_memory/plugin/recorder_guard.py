@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from pytest_memory.model import AllocationSite, Limit, Verdict
-from pytest_memory.plugin.phases import MemoryLimitExceeded, PhaseHooks
+from pytest_memory.plugin.carrying import MemoryLimitExceeded
+from pytest_memory.plugin.phases import PhaseHooks
 from pytest_memory.recorder.channel import Breadcrumb, GuardRequest
 from pytest_memory.recorder.guarding import guard_signal
 from pytest_memory.report.failures import failure_sections

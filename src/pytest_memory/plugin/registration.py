@@ -14,6 +14,7 @@ from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Clock, Meter, measuring_here
 from pytest_memory.plugin.benchmark_switch import register_benchmarks
+from pytest_memory.plugin.carrying import LoggedReports
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
 from pytest_memory.plugin.phases import FunctionCalls
@@ -49,12 +50,15 @@ def register(config: pytest.Config) -> None:
             manager.register(FunctionCalls(session.phases), f"{SESSION_PLUGIN}-functions")
         manager.register(MarkerCheck(settings, worker=is_worker(config)), f"{SESSION_PLUGIN}-marker-check")
         if any(manager.has_plugin(name) for name in ("flaky", "flaky.flaky_pytest_plugin")):
+            session.phases.follow_reports(config)
             manager.register(UnreportedCalls(), f"{SESSION_PLUGIN}-unreported")
     register_memray_face(config, session)
     register_recorder(config, session)
     register_benchmarks(config, session)
     if is_worker(config):
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
+        if session.phases is not None:
+            manager.register(LoggedReports(session.phases), f"{SESSION_PLUGIN}-logged-reports")
         return
     manager.register(session.collector, f"{SESSION_PLUGIN}-collector")
     manager.register(TerminalReport(config, session), f"{SESSION_PLUGIN}-terminal")

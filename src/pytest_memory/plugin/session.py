@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import pytest_memory
 from pytest_memory.meter import Meter
 from pytest_memory.model import EngineChoice, Environment, Run
+from pytest_memory.plugin.carrying import take
 from pytest_memory.plugin.collector import Collector
 from pytest_memory.plugin.phases import PhaseHooks, PhaseObserver
 from pytest_memory.plugin.settings import Settings
@@ -62,6 +64,8 @@ class MemorySession:
         self.phases = (
             PhaseHooks(settings, meter, self.observers, self.showcase, junit=junit) if meter is not None else None
         )
+        if self.phases is not None:
+            self.collector.take = partial(take, self.phases)
         self._started = datetime.datetime.now(datetime.timezone.utc)
 
     @pytest.hookimpl(tryfirst=True)
