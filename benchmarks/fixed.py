@@ -63,9 +63,10 @@ def measure(libraries: list[str]) -> dict[str, float]:
 
     for name, granularity in (("python", core.PYTHON), ("malloc", core.MALLOC)):
         for detail, sites in (("counters", False), ("sampled", True)):
-            arguments = (granularity, sites, False, False, nothing, None, 1)
+            arguments = (granularity, sites, False, False, nothing, None)
             key = f"window, {name} {detail}"
-            found[key] = fastest(lambda given=arguments: core.open(*given).close(), 1000, 20)  # type: ignore[misc]
+            opener = core.opener(*arguments)
+            found[key] = fastest(lambda opener=opener: opener.open(1).close(), 1000, 20)  # type: ignore[misc]
     found["a call from Python and its result"] = fastest(lambda: nothing(1, 2, 3, 4), 1000, 20)
     found |= breadcrumbs()
     with contextlib.suppress(ImportError):

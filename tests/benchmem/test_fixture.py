@@ -9,16 +9,16 @@ EXACT = pytest.mark.skipif(choose_engine()[0].name != "native", reason="exact to
 # What each action sees of the engine; the passes begin with an empty window, for the meter's own first-time work.
 DIARY = """
 import pytest
-from pytest_memory.meter import active_meter
+from pytest_memory.meter import HeapWindow, active_meter
 
 @pytest.fixture
 def diary(monkeypatch):
     engine, lines = active_meter().engine, []
-    for name in ("stand_aside", "stand_by", "open"):
-        def noted(*args, name=name, original=getattr(engine, name)):
+    for owner, name in ((engine, "stand_aside"), (engine, "stand_by"), (HeapWindow, "open")):
+        def noted(*args, name=name, original=getattr(owner, name), **options):
             lines.append(name)
-            return original(*args)
-        monkeypatch.setattr(engine, name, noted)
+            return original(*args, **options)
+        monkeypatch.setattr(owner, name, noted)
     return lines
 """
 

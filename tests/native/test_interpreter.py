@@ -24,8 +24,9 @@ descend.__code__ = descend.__code__.replace(co_stacksize=60)  # 200 frames of mo
 
 def both(engine):
     """Usage in Python and in malloc granularity of the same descent."""
-    objects = engine.open(OBJECTS)
-    mallocs = engine.open(MALLOCS)
+    open_objects, open_mallocs = engine.opener(OBJECTS), engine.opener(MALLOCS)  # inside a window they would count
+    objects = open_objects(0)
+    mallocs = open_mallocs(0)
     descend(200)
     counted_mallocs = mallocs.close().usage
     return objects.close().usage, counted_mallocs

@@ -14,7 +14,6 @@ import importlib
 import platform
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import cast
 
 from pytest_memory.engines.base import Capabilities, EngineWindow, HeapReading, WindowRequest
@@ -61,15 +60,14 @@ class NativeEngine:
     def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
         """What opens windows as a request asks: a function of C, so that nothing of it is allocated inside them."""
         detail, leaks = request.detail, request.leaks
-        return partial(
-            self._core.open,
+        return self._core.opener(
             self._ledgers[request.granularity],
             detail != "counters" or leaks,
             detail == "stacks" or leaks,
             request.current_thread_only,
             self._read,
             request,
-        )
+        ).open
 
     def _read(self, request: WindowRequest, usage: HeapUsage, sites: list[SiteNumbers]) -> HeapReading:
         reader = SiteReader(self._core, self._ledgers[request.granularity])

@@ -20,6 +20,18 @@ class Finish(Protocol):
         ...
 
 
+class Opener(Protocol):
+    """What opens windows as one request asks."""
+
+    def open(self, seed: int, /) -> EngineWindow:
+        """Open a window.
+
+        Raises:
+            Exception: The refusal of :meth:`Core.answers`; the message says why it cannot be done now.
+        """
+        ...
+
+
 class Core(Protocol):
     """The functions of the extension module."""
 
@@ -38,22 +50,10 @@ class Core(Protocol):
         """Say what windows answer with, and what is raised where none can be opened; before the first opens."""
         ...
 
-    def open(
-        self,
-        ledger: int,
-        sites: bool,
-        every: bool,
-        thread_only: bool,
-        finish: Finish,
-        request: WindowRequest,
-        seed: int,
-        /,
-    ) -> EngineWindow:
-        """Open a window on a ledger; closing it gives the reading, which ``finish`` makes if there are call stacks.
-
-        Raises:
-            Exception: The refusal of :meth:`answers`; the message says why it cannot be done now.
-        """
+    def opener(
+        self, ledger: int, sites: bool, every: bool, thread_only: bool, finish: Finish, request: WindowRequest, /
+    ) -> Opener:
+        """What opens windows on a ledger; closing one gives its reading, which ``finish`` makes of call stacks."""
         ...
 
     def places(self, ledger: int, site: int, /) -> tuple[int, ...]:

@@ -60,7 +60,7 @@ static bool hooks_in_place(void) {
 }
 
 static bool python_hooks_in_place(void) {
-    if (pm_pyalloc_intact()) return true;
+    if (pm_windows_depth(PM_PYTHON) && pm_pyalloc_intact()) return true;
     note_break(PM_PYTHON);
     pm_pyalloc_hook();
     return pm_pyalloc_intact();
@@ -87,6 +87,7 @@ const char *pm_engine_close(struct pm_session *session, struct pm_reading *readi
     if (!session->window->used || session->window->serial != session->serial) return "the interpreter is ending";
     pm_window_close(which, session->window, reading);
     bool intact = pm_patch_intact() && (which != PM_PYTHON || pm_pyalloc_intact());
+    pm_engine_aside(); /* between windows most of what pytest itself does goes by */
     if (!intact) note_break(which);
     if (!intact || session->breaks != breaks[which]) return "another tool replaced the allocation hooks";
     if (reading->lost) return "the engine had no memory left for its own tables";

@@ -22,7 +22,7 @@ const char *pm_engine_open(struct pm_session *session);
 const char *pm_engine_close(struct pm_session *session, struct pm_reading *reading);
 void pm_engine_release(struct pm_session *session);
 
-/* Take the Python allocators' hooks out, if no window needs them. */
+/* Take the Python allocators' hooks out, if no window needs them: also done when the last one closes. */
 void pm_engine_aside(void);
 
 /* Stop counting for good: the interpreter ends. Nothing is unpatched, since threads may be inside the hooks. */

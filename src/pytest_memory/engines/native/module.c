@@ -8,12 +8,19 @@
 #include "sites.h"
 #include "stacks.h"
 
+/* What opens windows as one request asks. */
+struct opener_object {
+    PyObject_HEAD
+    struct pm_request wanted;
+    PyObject *finish;
+    PyObject *request;
+};
+
 struct window_object {
     PyObject_HEAD
     struct pm_session session;
     bool open;
-    PyObject *finish;
-    PyObject *request;
+    struct opener_object *opener;
 };
 
 static PyObject *refuse(const char *reason) {
@@ -56,7 +63,9 @@ static PyObject *answer(struct window_object *self, const char *reason, const st
     PyObject *usage = usage_of(reading);
     if (!usage) return NULL;
     PyObject *sites = self->session.request.sites ? site_list(&self->session) : NULL;
-    if (sites && PyList_GET_SIZE(sites)) return PyObject_CallFunction(self->finish, "ONN", self->request, usage, sites);
+    if (sites && PyList_GET_SIZE(sites)) {
+        return PyObject_CallFunction(self->opener->finish, "ONN", self->opener->request, usage, sites);
+    }
     if (!sites && PyErr_Occurred()) {
         Py_DECREF(usage);
         return NULL;
@@ -84,17 +93,13 @@ static PyObject *window_close(PyObject *object, PyObject *unused) {
 }
 
 static int window_traverse(PyObject *object, visitproc visit, void *arg) {
-    struct window_object *self = (struct window_object *)object;
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->finish);
-    Py_VISIT(self->request);
+    Py_VISIT(((struct window_object *)object)->opener);
     return 0;
 }
 
 static int window_clear(PyObject *object) {
-    struct window_object *self = (struct window_object *)object;
-    Py_CLEAR(self->finish);
-    Py_CLEAR(self->request);
+    Py_CLEAR(((struct window_object *)object)->opener);
     return 0;
 }
 
@@ -122,7 +127,7 @@ static PyType_Slot window_slots[] = {
     {Py_tp_traverse, window_traverse},
     {Py_tp_clear, window_clear},
     {Py_tp_methods, window_methods},
-    {Py_tp_doc, "An open window; made by open()."},
+    {Py_tp_doc, "An open window; made by Opener.open()."},
     {0, NULL},
 };
 
@@ -155,35 +160,20 @@ static PyObject *module_answers(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(open_doc, "open(ledger, sites, every, thread_only, finish, request, seed) -> Window");
+PyDoc_STRVAR(open_doc, "open(seed) -> Window\n\nRaises the refusal of answers() with the reason why there is none.");
 
-enum { LEDGER, SITES, EVERY, THREAD_ONLY, FINISH, REQUEST, SEED, OPEN_ARGUMENTS };
-
-static bool read_request(PyObject *const *arguments, struct pm_request *request) {
-    request->ledger = (int)PyLong_AsLong(arguments[LEDGER]);
-    request->sites = PyObject_IsTrue(arguments[SITES]) == 1;
-    request->every = PyObject_IsTrue(arguments[EVERY]) == 1;
-    request->thread_only = PyObject_IsTrue(arguments[THREAD_ONLY]) == 1;
-    request->seed = PyLong_AsUnsignedLongLongMask(arguments[SEED]);
-    if (PyErr_Occurred()) return false;
-    if (request->ledger >= 0 && request->ledger < PM_LEDGERS) return true;
-    refuse("there is no such ledger");
-    return false;
-}
-
-static PyObject *module_open(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
-    (void)module;
-    struct pm_request request;
-    if (count != OPEN_ARGUMENTS) return refuse("open() takes seven arguments");
-    if (!reading_type) return refuse("answers() has not said what windows answer with");
-    if (!read_request(arguments, &request)) return NULL;
+/* Called inside windows too, so it takes one argument, for which the interpreter allocates nothing. */
+static PyObject *opener_open(PyObject *object, PyObject *seed) {
+    struct opener_object *self = (struct opener_object *)object;
+    uint64_t value = PyLong_AsUnsignedLongLongMask(seed);
+    if (PyErr_Occurred()) return NULL;
     pm_self.muted++;
     struct window_object *window = (struct window_object *)window_type->tp_alloc(window_type, 0);
     pm_self.muted--;
     if (!window) return NULL;
-    window->finish = Py_NewRef(arguments[FINISH]);
-    window->request = Py_NewRef(arguments[REQUEST]);
-    window->session.request = request;
+    window->opener = (struct opener_object *)Py_NewRef(object);
+    window->session.request = self->wanted;
+    window->session.request.seed = value;
     const char *reason = pm_engine_open(&window->session);
     if (reason) {
         Py_DECREF(window);
@@ -192,6 +182,69 @@ static PyObject *module_open(PyObject *module, PyObject *const *arguments, Py_ss
     }
     window->open = true;
     return (PyObject *)window;
+}
+
+static int opener_traverse(PyObject *object, visitproc visit, void *arg) {
+    struct opener_object *self = (struct opener_object *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->finish);
+    Py_VISIT(self->request);
+    return 0;
+}
+
+static int opener_clear(PyObject *object) {
+    struct opener_object *self = (struct opener_object *)object;
+    Py_CLEAR(self->finish);
+    Py_CLEAR(self->request);
+    return 0;
+}
+
+static void opener_dealloc(PyObject *object) {
+    PyObject_GC_UnTrack(object);
+    opener_clear(object);
+    PyTypeObject *type = Py_TYPE(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef opener_methods[] = {
+    {"open", opener_open, METH_O, open_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot opener_slots[] = {
+    {Py_tp_dealloc, opener_dealloc},
+    {Py_tp_traverse, opener_traverse},
+    {Py_tp_clear, opener_clear},
+    {Py_tp_methods, opener_methods},
+    {Py_tp_doc, "What opens windows as one request asks; made by opener()."},
+    {0, NULL},
+};
+
+static PyType_Spec opener_spec = {
+    .name = "pytest_memory.engines.native._native.Opener",
+    .basicsize = sizeof(struct opener_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = opener_slots,
+};
+
+static PyTypeObject *opener_type;
+
+PyDoc_STRVAR(opener_doc, "opener(ledger, sites, every, thread_only, finish, request) -> Opener");
+
+static PyObject *module_opener(PyObject *module, PyObject *arguments) {
+    (void)module;
+    int ledger, sites, every, thread_only;
+    PyObject *finish, *request;
+    if (!PyArg_ParseTuple(arguments, "ipppOO", &ledger, &sites, &every, &thread_only, &finish, &request)) return NULL;
+    if (ledger < 0 || ledger >= PM_LEDGERS) return refuse("there is no such ledger");
+    if (!reading_type) return refuse("answers() has not said what windows answer with");
+    struct opener_object *opener = (struct opener_object *)opener_type->tp_alloc(opener_type, 0);
+    if (!opener) return NULL;
+    opener->wanted = (struct pm_request){.ledger = ledger, .sites = sites, .every = every, .thread_only = thread_only};
+    opener->finish = Py_NewRef(finish);
+    opener->request = Py_NewRef(request);
+    return (PyObject *)opener;
 }
 
 PyDoc_STRVAR(places_doc, "places(ledger, site) -> tuple of (code << 32 | line), most recent first\n\n"
@@ -316,7 +369,7 @@ static PyObject *module_install(PyObject *module, PyObject *unused) {
 static PyMethodDef methods[] = {
     {"install", module_install, METH_NOARGS, install_doc},
     {"answers", module_answers, METH_VARARGS, answers_doc},
-    {"open", (PyCFunction)(void (*)(void))module_open, METH_FASTCALL, open_doc},
+    {"opener", module_opener, METH_VARARGS, opener_doc},
     {"places", module_places, METH_VARARGS, places_doc},
     {"code", module_code, METH_VARARGS, code_doc},
     {"aside", module_aside, METH_NOARGS, "Unhook the Python allocators, if no window needs them."},
@@ -328,6 +381,7 @@ static PyMethodDef methods[] = {
 
 static int module_exec(PyObject *module) {
     if (!window_type && !(window_type = (PyTypeObject *)PyType_FromSpec(&window_spec))) return -1;
+    if (!opener_type && !(opener_type = (PyTypeObject *)PyType_FromSpec(&opener_spec))) return -1;
     return PyModule_AddIntConstant(module, "MALLOC", PM_MALLOC) < 0 ||
                    PyModule_AddIntConstant(module, "PYTHON", PM_PYTHON) < 0
                ? -1

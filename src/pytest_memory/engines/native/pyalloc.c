@@ -200,12 +200,20 @@ static void hook_arenas(void) {
     PyObject_SetArenaAllocator(&hook);
 }
 
+/* Whether we took ourselves off a domain, and nobody has put anything there since: then we are not beneath it. */
+static bool resting[DOMAINS];
+
+static bool undisturbed(int domain, const PyMemAllocatorEx *current) {
+    return resting[domain] && same(current, &below[domain][generation[domain] % GENERATIONS]);
+}
+
 void pm_pyalloc_hook(void) {
     hook_arenas();
     for (int i = 0; i < DOMAINS; i++) {
-        if (in_place(domains[i])) continue;
         PyMemAllocatorEx current, hook = {NULL, hook_malloc, hook_calloc, hook_realloc, hook_free};
         PyMem_GetAllocator(domains[i], &current);
+        if (!undisturbed(i, &current) && in_place(domains[i])) continue;
+        resting[i] = false;
         hook.ctx = remember(i, &current);
         atomic_thread_fence(memory_order_release);
         PyMem_SetAllocator(domains[i], &hook);
@@ -216,6 +224,7 @@ void pm_pyalloc_unhook(void) {
     for (int i = 0; i < DOMAINS; i++) {
         PyMemAllocatorEx current;
         PyMem_GetAllocator(domains[i], &current);
-        if (is_ours(&current)) PyMem_SetAllocator(domains[i], current.ctx);
+        resting[i] = is_ours(&current);
+        if (resting[i]) PyMem_SetAllocator(domains[i], current.ctx);
     }
 }
