@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
-from pytest_memory.plugin.transport import junit_properties, pack_phase
+from pytest_memory.plugin.transport import FinishedPhase, junit_properties, pack_phase
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_memory.plugin.phases import PhaseHooks
-    from pytest_memory.plugin.transport import FinishedPhase, Packed
+    from pytest_memory.plugin.transport import Packed
 
 _KNOWN = frozenset(("_pytest", "pytest_memory", "xdist", "_hypothesis_pytestplugin"))
 """Packages whose hooks leave the reports of the tests of this process to pytest. Hypothesis only adds sections."""
@@ -60,13 +60,14 @@ class MadeReports:
         finished = attempt.finished.pop(call.when, None) if attempt is not None and attempt.item is item else None
         if finished is None:
             return (yield)
-        if self._junit:
+        if self._junit and isinstance(finished, FinishedPhase):
             _replace_properties(item, finished)
         report = yield
-        report.__dict__[REPORT_KEY] = [pack_phase(finished)]
+        report.__dict__[REPORT_KEY] = [_packed(finished)]
         if call.excinfo is not None and report.failed and isinstance(call.excinfo.value, MemoryLimitExceeded):
             setattr(report, BROKEN_KEY, True)
-            report.sections.extend(finished.sections)
+            if isinstance(finished, FinishedPhase):
+                report.sections.extend(finished.sections)
         return report
 
 
@@ -96,7 +97,11 @@ def take(phases: PhaseHooks, report: pytest.TestReport) -> list[Packed] | None:
     if report.location is not attempt.location and report.nodeid != attempt.nodeid:
         return None
     finished = attempt.finished.pop(report.when or "call", None)
-    return None if finished is None else [pack_phase(finished)]
+    return None if finished is None else [_packed(finished)]
+
+
+def _packed(finished: FinishedPhase | Packed) -> Packed:
+    return pack_phase(finished) if isinstance(finished, FinishedPhase) else finished
 
 
 def others_report(manager: pytest.PytestPluginManager) -> bool:

@@ -23,7 +23,7 @@ from pytest_memory.plugin.carrying import MadeReports, MemoryLimitExceeded, othe
 from pytest_memory.plugin.plan import NOTHING, Plan, Planner, sampling_seed
 from pytest_memory.plugin.settings import Settings
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
-from pytest_memory.plugin.transport import FinishedPhase, Showcase, named
+from pytest_memory.plugin.transport import FinishedPhase, Packed, Showcase, named, pack_usage
 
 if TYPE_CHECKING:
     from pytest_memory.model import AllocationSite, Verdict
@@ -67,7 +67,7 @@ class Attempt:
         resident: The window over resident memory of the running phase.
         reading: What the heap window of the running phase said.
         window: That window, while it is open.
-        finished: Phases that ended and whose report has not been made yet.
+        finished: Phases that ended and whose report has not been made yet; packed, if there is no more to know.
     """
 
     __slots__ = (
@@ -95,7 +95,7 @@ class Attempt:
         self.resident: ResidentWindow | None = None
         self.reading: HeapReading | None = None
         self.window: HeapWindow | None = None
-        self.finished: dict[str, FinishedPhase] = {}
+        self.finished: dict[str, FinishedPhase | Packed] = {}
 
 
 class PhaseHooks:
@@ -297,17 +297,25 @@ class PhaseHooks:
             observer.phase_ended(attempt.item, phase, usage)
         if plan is NOTHING:
             return None
-        finished = FinishedPhase(attempt.nodeid, phase, usage)
+        if plan.judged or self._made_reports or (reading is not None and reading.sites):
+            finished = attempt.finished[phase] = self._finish(attempt, phase, usage)
+        else:  # most phases; what is left of them can travel at once
+            finished = None
+            attempt.finished[phase] = pack_usage(phase, usage)
+        meter.measuring_seconds += clock() - arrived
+        return finished if plan.judged else None
+
+    def _finish(self, attempt: Attempt, phase: Phase, usage: PhaseUsage) -> FinishedPhase:
+        """What somebody will want to know more of."""
+        finished, reading = FinishedPhase(attempt.nodeid, phase, usage), attempt.reading
         if reading is not None and reading.sites:
             finished.sites = sites_of_test(reading.sites, self._surrounding) if phase == "call" else reading.sites
-        if plan.judged:
+        if attempt.plan.judged:
             finished.verdicts = self._judge(attempt, phase, usage, finished.sites)
             finished.sections = self._sections(finished.verdicts)
         if finished.sites:
             self._showcase.consider(finished)
-        attempt.finished[phase] = finished
-        meter.measuring_seconds += clock() - arrived
-        return finished if plan.judged else None
+        return finished
 
     def _hold_to_account(self, attempt: Attempt, finished: FinishedPhase) -> None:
         """Fail a phase that passed and broke a limit; only now, since other plugins count on their share of it.

@@ -70,20 +70,26 @@ FrameCache = dict[tuple[str, str, int], StackFrame]
 """Frames already made, so that a frame of many stacks is one object."""
 
 
-def pack_phase(finished: FinishedPhase) -> Packed:
-    """What travels of a phase; its sections are in the failure's report already."""
-    usage = finished.usage
-    heap, resident = usage.heap, usage.resident
+def pack_usage(phase: Phase, usage: PhaseUsage) -> Packed:
+    """What travels of a phase of which there is nothing else to tell."""
+    seconds, heap, resident, unmeasured = usage
     return (
-        finished.phase,
-        usage.seconds,
-        usage.unmeasured,
+        phase,
+        seconds,
+        unmeasured,
         None if heap is None else tuple(heap),  # exactly a tuple: marshal takes no other
         None if resident is None else tuple(resident),
-        tuple([_pack_site(site) for site in finished.sites[:TRAVELLING_SITES]]) if finished.sites else (),
-        # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
-        _pack_verdicts(finished.verdicts) if finished.verdicts else (),
+        (),
+        (),
     )
+
+
+def pack_phase(finished: FinishedPhase) -> Packed:
+    """What travels of a phase; its sections are in the failure's report already."""
+    sites = [_pack_site(site) for site in finished.sites[:TRAVELLING_SITES]]
+    # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
+    verdicts = _pack_verdicts(finished.verdicts) if finished.verdicts else ()
+    return (*pack_usage(finished.phase, finished.usage)[:-2], tuple(sites), verdicts)
 
 
 def _pack_verdicts(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
