@@ -1,8 +1,4 @@
-"""What was measured over one window: heap, resident memory, and both over a phase of a test.
-
-Named tuples, and not dataclasses like the rest of the model: a session makes a dozen of them for each test, and a
-frozen dataclass takes three times as long to make.
-"""
+"""What was measured over one window: heap, resident memory, and both over a phase of a test."""
 
 from __future__ import annotations
 

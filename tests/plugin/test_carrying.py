@@ -1,0 +1,161 @@
+"""How measurements get onto reports: when they are logged, or when they are made, with the same records either way."""
+
+import json
+import sys
+
+import pytest
+
+SUITE = """
+    import unittest
+    import pytest
+
+    def test_passes(): pass
+    def test_fails(): assert not bytearray(2_000_000)
+    def test_skips(): pytest.skip("why not")
+
+    @pytest.mark.xfail(strict=True)
+    def test_xfails(): assert 0
+
+    @pytest.fixture
+    def broken(): raise OSError
+
+    def test_setup(broken): pass
+
+    @pytest.fixture
+    def leaving():
+        yield
+        raise OSError
+
+    def test_teardown(leaving): pass
+
+    class TestOld(unittest.TestCase):
+        def test_old(self): pass
+
+    def test_limited(request):
+        request.node.add_marker(pytest.mark.limit_memory("1 MB", phase="teardown"))
+
+    @pytest.mark.limit_memory("1 MB")
+    def test_over(): assert bytearray(2_000_000)
+
+    def test_last(): pass
+"""
+
+MAKES_REPORTS = """
+    import pytest
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport():
+        return (yield)
+"""
+
+LOGS_LATE = """
+    from _pytest.runner import runtestprotocol
+
+    late = []
+
+    def pytest_runtest_protocol(item, nextitem):
+        late.extend(runtestprotocol(item, nextitem=nextitem, log=False))
+        return True
+
+    def pytest_sessionfinish(session):
+        for report in late:
+            session.config.hook.pytest_runtest_logreport(report=report)
+"""
+
+FORKS = """
+    import json, os
+    import pytest
+    from _pytest.runner import runtestprotocol
+
+    def pytest_runtest_protocol(item, nextitem):
+        hook, (read, write) = item.config.hook, os.pipe()
+        child = os.fork()
+        if not child:
+            reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            told = [hook.pytest_report_to_serializable(config=item.config, report=report) for report in reports]
+            os.write(write, json.dumps(told).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        for told in json.loads(os.read(read, 1 << 20)):
+            report = hook.pytest_report_from_serializable(config=item.config, data=told)
+            hook.pytest_runtest_logreport(report=report)
+        return True
+"""
+
+FORKED_SUITE = "def test_one(): assert bytearray(2_000_000)\ndef test_two(): pass"
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    """Runs the suite without other plugins; gives the records without their numbers."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run(*arguments, conftest="", suite=SUITE):
+        pytester.makeconftest(conftest)
+        pytester.makepyfile(suite)
+        pytester.runpytest_subprocess("-ppytest_memory.entry", "--memory", "--memory-report=run.json", *arguments)
+        return [
+            attempt
+            for test in json.loads((pytester.path / "run.json").read_text())["tests"]
+            for attempt in outline(test)
+        ]
+
+    return run
+
+
+def outline(test):
+    """Of each attempt: node id, outcome, verdicts, and which phases have which measurements."""
+    for attempt in test["attempts"]:
+        phases = {
+            phase: sorted(key for key, value in usage.items() if value is not None)
+            for phase, usage in attempt["phases"].items()
+        }
+        yield test["nodeid"], attempt["outcome"], [one["outcome"] for one in attempt.get("verdicts", ())], phases
+
+
+@pytest.mark.parametrize("workers", [(), ("-pxdist", "-n1")], ids=["one process", "a worker"])
+def test_the_same_records_either_way(run, workers):
+    """Every kind of outcome, with and without somebody who makes reports too."""
+    plain = run(*workers)
+    assert len(plain) == 10
+    assert [phases.keys() for _, outcome, _, phases in plain if outcome == "passed"] == [
+        {"setup", "call", "teardown"}
+    ] * 4
+    assert run(*workers, conftest=MAKES_REPORTS) == plain
+
+
+def test_who_pays_for_a_wrapper(pytester, monkeypatch):
+    """Nobody, unless others make reports or a test has a limit."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def wrapped(request):
+            return request.config.pluginmanager.has_plugin("pytest-memory-made-reports")
+
+        def test_plain(request): assert not wrapped(request)
+
+        @pytest.mark.limit_memory("1 GB")
+        def test_limited(request): assert wrapped(request)
+        """
+    )
+    command = ("-ppytest_memory.entry", "--memory")
+    pytester.runpytest_subprocess(*command).assert_outcomes(passed=2)
+    pytester.makeconftest(MAKES_REPORTS)
+    pytester.runpytest_subprocess(*command).assert_outcomes(passed=1, failed=1)
+
+
+def test_reports_that_are_logged_late(run):
+    """A plugin that logs all reports at the end finds the measurements on them."""
+    late = run(conftest=LOGS_LATE)
+    assert late == run(conftest="")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_tests_that_run_in_forks(run):
+    """What a fork has measured travels on the reports that it sends."""
+    found = run(conftest=FORKS, suite=FORKED_SUITE)
+    assert [(outcome, sorted(phases)) for _, outcome, _, phases in found] == [
+        ("passed", ["call", "setup", "teardown"])
+    ] * 2
