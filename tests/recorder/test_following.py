@@ -1,5 +1,6 @@
 """How a process follows its tests: which phases go into the journal, and whose memory counts where."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -53,8 +54,12 @@ class Followed:
         return [(span.nodeid, span.activity, span.resident) for span in read]
 
 
-@pytest.fixture()
-def followed(tmp_path):
+@pytest.fixture(params=["C", "Python"])
+def followed(tmp_path, request, monkeypatch):
+    if request.param == "Python":  # there was no compiler
+        monkeypatch.setitem(sys.modules, "pytest_memory.recorder._cells", None)
+    else:
+        pytest.importorskip("pytest_memory.recorder._cells")
     followed = Followed(tmp_path)
     yield followed
     followed.log.close()

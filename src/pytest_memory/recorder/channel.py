@@ -29,7 +29,7 @@ import zlib
 
 from ..errors import UnreadableFile
 from ..model.activity import ACTIVITIES
-from .cells import CELL, END, NAME, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATE, STATES_AT, choose_cells
+from .cells import CELL, END, NAME, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATE, STATES_AT, make_cells
 from .forks import call_in_forks
 
 TYPE_CHECKING = False
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..model import Activity
+    from .cells import Cells
 
 CRUMB_SUFFIX = ".crumb"
 VERSION = 1
@@ -128,6 +129,7 @@ class Breadcrumb:
 
     Attributes:
         clock: The same.
+        cells: Write into it.
         begin: See :meth:`Cells.begin <pytest_memory.recorder.cells.Cells.begin>`.
         enter: See :meth:`Cells.enter <pytest_memory.recorder.cells.Cells.enter>`.
 
@@ -135,7 +137,7 @@ class Breadcrumb:
         OSError: The file cannot be made, or there is no room for it.
     """
 
-    __slots__ = ("__weakref__", "_cells", "_descriptor", "_map", "_writer", "begin", "clock", "enter", "path", "pid")
+    __slots__ = ("__weakref__", "_descriptor", "_map", "begin", "cells", "clock", "enter", "path", "pid")
 
     def __init__(
         self,
@@ -159,8 +161,8 @@ class Breadcrumb:
         name = (worker or "").encode("utf-8", "replace")[:32]
         header = (VERSION, NAME_ROOM, self.pid, process_started, time.time(), clock(), name, locked)
         _HEADER.pack_into(self._map, 0, _MAGIC, *header)
-        self._writer = choose_cells()  # once: a fork is no place to look for modules
-        self._write_into(self._map)
+        self.cells: Cells = make_cells(self._map, clock)
+        self.begin, self.enter = self.cells.begin, self.cells.enter  # bound once: every phase of every test is written
         self.idle()
         call_in_forks(self.leave_to_parent)
 
@@ -191,14 +193,10 @@ class Breadcrumb:
         if self._descriptor >= 0:
             self._unmap()
             self._map = mmap.mmap(-1, END)
-            self._write_into(self._map)
-
-    def _write_into(self, memory: mmap.mmap) -> None:
-        self._cells = cells = self._writer(memory, self.clock)
-        self.begin, self.enter = cells.begin, cells.enter  # bound once: every phase of every test is written
+            self.cells.move(self._map)
 
     def _unmap(self) -> None:
-        self._cells.release()
+        self.cells.release()
         self._map.close()
         os.close(self._descriptor)
         self._descriptor = -1

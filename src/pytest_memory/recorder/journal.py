@@ -30,7 +30,6 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from enum import IntEnum
 
 from .channel import decode_name
 
@@ -61,8 +60,8 @@ _LARGEST_PAYLOAD = 2**24
 _KIB = 1024
 
 
-class Kind(IntEnum):
-    """What a frame holds."""
+class Kind:
+    """What a frame holds. No enumeration: to make one takes longer than all else in this module."""
 
     HEAD = 1
     JOIN = 2
@@ -110,9 +109,12 @@ class JournalWriter:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(path, flags, 0o644)
 
-    def append(self, kind: Kind, payload: bytes) -> bool:
+    def append(self, kind: int, payload: bytes) -> bool:
         """Write one frame; say whether it is in the file."""
-        frame = _FRAME.pack(SYNC, kind, len(payload), zlib.crc32(payload, kind)) + payload
+        return self.put(make_frame(kind, payload))
+
+    def put(self, frame: bytes) -> bool:
+        """Write one frame as :func:`make_frame` makes it; say whether it is in the file."""
         try:
             written = os.write(self._descriptor, frame)
         except OSError as error:
@@ -125,7 +127,7 @@ class JournalWriter:
             return False
         return True
 
-    def append_json(self, kind: Kind, value: object) -> bool:
+    def append_json(self, kind: int, value: object) -> bool:
         """Write one frame of JSON."""
         return self.append(kind, json.dumps(value, separators=(",", ":")).encode())
 
@@ -134,6 +136,11 @@ class JournalWriter:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def make_frame(kind: int, payload: bytes) -> bytes:
+    """A frame as it stands in the file."""
+    return _FRAME.pack(SYNC, kind, len(payload), zlib.crc32(payload, kind)) + payload
 
 
 def create_journal(path: Path, head: dict[str, Any]) -> JournalWriter:
