@@ -7,12 +7,12 @@ hundred KiB. That is enough for a curve over time, and cheap enough for every te
 
 from __future__ import annotations
 
-from .procfs import open_kernel
+from .kernel import open_kernel
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from .procfs import Kernel
+    from .kernel import Kernel
 
 _INHERITED = 4 * 1024**2
 

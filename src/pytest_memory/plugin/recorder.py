@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.errors import PytestMemoryError
-from pytest_memory.instruments.children import process_table
+from pytest_memory.instruments.started import process_started
 from pytest_memory.instruments.watermark import Watermark
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.options import OptionReader
@@ -24,7 +23,7 @@ from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_de
 from pytest_memory.plugin.recorder_recording import Recording
 from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
 from pytest_memory.plugin.recorder_tests import OwnPhases, TestLog
-from pytest_memory.plugin.workers import is_controller, is_worker
+from pytest_memory.plugin.roles import is_controller, is_worker
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
 from pytest_memory.recorder.forks import call_in_forks
@@ -48,7 +47,11 @@ def register_recording_alone(config: pytest.Config) -> None:
     """
     try:
         settings = read_flight_settings(OptionReader(config), config.invocation_params.dir)
-    except PytestMemoryError as error:
+    except ValueError as error:
+        from pytest_memory.errors import InvalidValue
+
+        if not isinstance(error, InvalidValue):
+            raise
         raise pytest.UsageError(str(error)) from error
     if settings.memlog and not config.option.collectonly:
         _take_off(config, settings, watermark=True, own_phases=not is_controller(config))
@@ -134,7 +137,7 @@ class Flight:
         self._note(place.note)
         label = CONTROLLER if is_controller(self._config) else self._worker
         try:
-            started = process_table().started(os.getpid()) or 0.0
+            started = process_started(os.getpid()) or 0.0
             crumb = Breadcrumb(crumb_path(place.session, label), label, started)
         except (OSError, ValueError) as error:
             self._note(f"nothing is recorded: the breadcrumb cannot be written ({error})")

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_memory.recorder.sessions import SessionRecord
 
 
-class Place(NamedTuple):
+class Place:
     """The folder of this session.
 
     Attributes:
@@ -34,9 +34,12 @@ class Place(NamedTuple):
         note: Why it is not in pytest's own cache; empty if it is.
     """
 
-    folder: Path
-    session: Path
-    note: str = ""
+    __slots__ = ("folder", "note", "session")
+
+    def __init__(self, folder: Path, session: Path, note: str = "") -> None:
+        self.folder = folder
+        self.session = session
+        self.note = note
 
 
 def make_place(config: pytest.Config) -> Place | None:

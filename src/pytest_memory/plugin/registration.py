@@ -19,11 +19,12 @@ from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
 from pytest_memory.plugin.phases import FunctionCalls
 from pytest_memory.plugin.recorder import register_recorder
+from pytest_memory.plugin.roles import is_controller, is_worker
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
 from pytest_memory.plugin.terminal import TerminalReport
 from pytest_memory.plugin.unreported import UnreportedCalls
-from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd, is_controller, is_worker
+from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd
 
 
 def register(config: pytest.Config) -> None:

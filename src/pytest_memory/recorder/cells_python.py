@@ -33,7 +33,10 @@ class PythonCells:
 
     def __init__(self, memory: mmap, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.move(memory)
+        self._memory: mmap | None = memory
+        self._generation = 0
+        self._number = 0
+        self._begun = 0.0
 
     def begin(self, nodeid: str, activity: int = 1) -> float:
         """See :meth:`Cells.begin`."""
@@ -55,9 +58,8 @@ class PythonCells:
 
     def move(self, memory: mmap) -> None:
         """See :meth:`Cells.move`."""
-        self._memory: mmap | None = memory
-        self._generation = 0
-        self._number = 0
+        self._memory = memory
+        self._generation = self._number = 0
         self._begun = 0.0
 
     def release(self) -> None:

@@ -27,7 +27,6 @@ import struct
 import time
 import zlib
 
-from ..errors import UnreadableFile
 from ..model.activity import ACTIVITIES
 from .cells import CELL, END, NAME, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATE, STATES_AT, make_cells
 from .forks import call_in_forks
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from ..errors import UnreadableFile
     from ..model import Activity
     from .cells import Cells
 
@@ -220,15 +220,15 @@ class CrumbReader:
         try:
             size = os.fstat(descriptor).st_size
             if size < END:
-                raise UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: {size} bytes")
+                raise _unreadable(f"{str(path)!r} is not a breadcrumb of pytest-memory: {size} bytes")
             self._map = mmap.mmap(descriptor, END)
         finally:
             os.close(descriptor)
         magic, version, _room, pid, started, wall, monotonic, worker, locked = _HEADER.unpack_from(self._map)
         if magic != _MAGIC:
-            raise UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: it begins with {magic!r}")
+            raise _unreadable(f"{str(path)!r} is not a breadcrumb of pytest-memory: it begins with {magic!r}")
         if version != VERSION:
-            raise UnreadableFile(
+            raise _unreadable(
                 f"{str(path)!r} is a breadcrumb of version {version}", "read it with the version that made it"
             )
         name = worker.rstrip(b"\0").decode("utf-8", "replace") or None
@@ -302,6 +302,12 @@ class CrumbReader:
         name = decode_name(encoded)
         self._name = number, name
         return name
+
+
+def _unreadable(problem: str, advice: str = "") -> UnreadableFile:
+    from ..errors import UnreadableFile
+
+    return UnreadableFile(problem, advice)
 
 
 def decode_name(encoded: bytes) -> str:
