@@ -38,10 +38,11 @@ class Watermark:
 
     def read(self) -> tuple[int, int | None]:
         """Resident bytes now, and at their highest since the last reading; ``None`` where that cannot be told."""
-        resident, mark = self._quick()
+        reading = self._quick()
+        resident, mark = reading
         if mark <= self._inherited:
             return resident, None
-        return resident, max(resident, mark)
+        return reading if mark >= resident else (resident, resident)  # the mark may lag by a batch
 
     def close(self) -> None:
         """Close the descriptors."""

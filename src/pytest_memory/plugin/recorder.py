@@ -115,7 +115,6 @@ class Flight:
         self._tests: TestLog | None = None
         self._recording: Recording | None = None
         self._notes: list[str] = []
-        self._told: list[str] = []
         self._status = 0
         self.place: Place | None = None
         self.crumb: Breadcrumb | None = None
@@ -182,23 +181,19 @@ class Flight:
         """Tell of the last session, and start the recorder while pytest goes on."""
         if self._worker is not None or self.place is None or self._tests is None:
             return
-        self._told = tell_last_death(self.place)
+        told = tell_last_death(self.place)
+        if told:
+            from pytest_memory.plugin.recorder_seldom import LastDeath
+
+            self._config.pluginmanager.register(LastDeath(told), "pytest-memory-recorder-death")
         if self._settings.records:
             self._recording = Recording(self._config, self._settings, self.place, self._note)
             self._recording.start()
             self._tests.journal = self._recording.journal
+        if self._settings.warmup and self._recording is not None:
+            from pytest_memory.plugin.recorder_seldom import WarmUp
 
-    def pytest_report_header(self) -> list[str]:
-        """What the last session died in."""
-        told, self._told = self._told, []
-        return [f"memory: {sentence}" for sentence in told]
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Warm up, if asked to: the recorder is ready, and a baseline sampled, before the first test."""
-        if self._recording is not None:
-            self._recording.warm_up()
-        return (yield)
+            self._config.pluginmanager.register(WarmUp(self._recording), "pytest-memory-recorder-warmup")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
@@ -215,8 +210,6 @@ class Flight:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the log is, and how memory went."""
-        for sentence in self._told:
-            terminalreporter.write_line(f"memory: {sentence}")
         if self._recording is not None:
             for line in self._recording.lines(terminalreporter._tw.fullwidth):  # pytest offers no other way to ask
                 terminalreporter.write_line(line)
