@@ -407,7 +407,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_memory.plugin.recorder import register_recording_alone
 
         register_recording_alone(config)
-    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+    if is_controller(config):
         config.pluginmanager.register(WorkerWatch(config), f"{SESSION_PLUGIN}-workers")
 
 
@@ -439,6 +439,16 @@ def memory_scaling() -> Any:
     from pytest_memory.plugin.scaling import MemoryScaling
 
     return MemoryScaling()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether this process only hands out tests to workers."""
+    return not is_worker(config) and getattr(config.option, "dist", "no") != "no"
 
 
 def option_in_use(config: pytest.Config) -> bool:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES
 from pytest_memory.recorder.cells import NAME_ROOM
-from pytest_memory.recorder.channel import Breadcrumb, CrumbReader
+from pytest_memory.recorder.channel import Breadcrumb
+from pytest_memory.recorder.crumbs import CrumbReader
 from pytest_memory.recorder.folders import new_session, process_lives, sessions
 
 STATES = (192, 256)
@@ -156,10 +157,10 @@ def test_what_was_written_survives_sigkill(tmp_path):
     ) as process:
         process.stdout.readline()
         reader = CrumbReader(path)
-        assert process_lives(reader)
+        assert process_lives(reader.path, reader.header)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert not process_lives(reader)
+        assert not process_lives(reader.path, reader.header)
         assert (reader.read().nodeid, reader.read().activity) == ("test_a.py::test_killed", "call")
         assert not reader.ended
 

@@ -7,7 +7,8 @@ import pytest
 
 from pytest_memory.model import ACTIVITIES, HeapUsage, PhaseUsage, ResidentUsage
 from pytest_memory.plugin.recorder_tests import TestLog
-from pytest_memory.recorder.channel import Breadcrumb, CrumbReader
+from pytest_memory.recorder.channel import Breadcrumb
+from pytest_memory.recorder.crumbs import CrumbReader
 from pytest_memory.recorder.journal import create_journal
 from pytest_memory.recorder.reader import read_journal
 

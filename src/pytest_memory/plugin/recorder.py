@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_memory.entry import is_controller, is_worker
 from pytest_memory.instruments.started import process_started
 from pytest_memory.instruments.watermark import Watermark
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
@@ -23,7 +24,6 @@ from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_de
 from pytest_memory.plugin.recorder_recording import Recording
 from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
 from pytest_memory.plugin.recorder_tests import OwnPhases, TestLog
-from pytest_memory.plugin.roles import is_controller, is_worker
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
 from pytest_memory.recorder.forks import call_in_forks

@@ -19,7 +19,7 @@ from pytest_memory.recorder.folders import (
     sessions,
     user_cache,
 )
-from pytest_memory.recorder.journal import FILE_NAME, read_head
+from pytest_memory.recorder.journal import FILE_NAME
 
 if TYPE_CHECKING:
     from pytest_memory.recorder.sessions import SessionRecord
@@ -125,6 +125,8 @@ def log_path(wanted: Path, place: Place) -> tuple[Path, str]:
     for path in sessions(place.folder):
         if path == place.session or not is_alive(path):
             continue
+        from pytest_memory.recorder.frames import read_head
+
         if read_head(path / FILE_NAME).get("memlog") == str(wanted):
             other = wanted.with_name(f"{wanted.stem}-{os.getpid()}{wanted.suffix}")
             return other, f"another session writes {wanted.name} at this moment, so this one writes {other.name}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_memory.entry import is_controller
 from pytest_memory.plugin.recorder_places import Place, log_path
-from pytest_memory.plugin.roles import is_controller
 from pytest_memory.recorder.journal import FILE_NAME, JournalWriter, create_journal
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_memory.engines.choose import choose_engine
-from pytest_memory.entry import SESSION_PLUGIN
+from pytest_memory.entry import SESSION_PLUGIN, is_controller, is_worker
 from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Clock, Meter, measuring_here
@@ -19,7 +19,6 @@ from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
 from pytest_memory.plugin.phases import FunctionCalls
 from pytest_memory.plugin.recorder import register_recorder
-from pytest_memory.plugin.roles import is_controller, is_worker
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
 from pytest_memory.plugin.terminal import TerminalReport

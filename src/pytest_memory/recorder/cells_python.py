@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 
 from .cells import BRIEF, CELL, NAME, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATE, STATES_AT
-from .journal import ABSENT, Kind, make_frame, pack_test
+from .frames import ABSENT, pack_test
+from .journal import Kind, make_frame
 
 TYPE_CHECKING = False
 
