@@ -90,7 +90,7 @@ def test_the_lower_floors_are_light(module, tmp_path):
 
 
 def test_a_session_that_is_only_recorded_loads_nothing_that_measures(suite):
-    """--memlog alone needs no engine, no meter, no limit and no record, no class of the model, and nothing that reads."""
+    """--memlog alone needs no engine, no meter, no limit and no record, no class of the model, and no reader."""
     for _ in range(2):  # the second finds the folder of the first
         modules, output = loaded_by(SESSION, "-p", "pytest_memory.entry", "--memlog", "-p", "cacheprovider", cwd=suite)
     assert "exit 0" in output
