@@ -39,6 +39,8 @@ struct follower {
     unsigned char phases[MOST_PHASES * PHASE_BYTES];
 };
 
+static PyObject *nodeid_name; /* interned: a text made anew would be looked up anew in every class each time */
+
 static bool failed(double now) { return now < 0 && PyErr_Occurred(); }
 
 static bool read_bytes(PyObject *number, uint64_t *bytes) {
@@ -154,7 +156,7 @@ static bool begin(struct follower *self, PyObject *nodeid) {
 
 /* A phase of an item that was not announced, or again the setup of one that was: a rerun, or another plugin's protocol. */
 static bool recognise(struct follower *self, PyObject *item, unsigned char phase) {
-    PyObject *nodeid = PyObject_GetAttrString(item, "nodeid");
+    PyObject *nodeid = PyObject_GetAttr(item, nodeid_name);
     if (!nodeid) return false;
     int same = self->nodeid ? PyObject_RichCompareBool(nodeid, self->nodeid, Py_EQ) : 0;
     bool known = same > 0 && (phase != SETUP || self->untouched);
@@ -301,4 +303,7 @@ static PyType_Spec follower_spec = {
     .slots = follower_slots,
 };
 
-PyObject *follower_make_type(void) { return PyType_FromSpec(&follower_spec); }
+PyObject *follower_make_type(void) {
+    if (!nodeid_name) nodeid_name = PyUnicode_InternFromString("nodeid");
+    return nodeid_name ? PyType_FromSpec(&follower_spec) : NULL;
+}
