@@ -18,10 +18,12 @@ def extension(name, folder, pattern, **options):
     sources = sorted(str(path) for path in (PACKAGE / folder).glob(pattern))
     if not sources:
         return []
+    headers = sorted(str(path) for place in (PACKAGE / folder, PACKAGE) for path in place.glob("*.h"))
     return [
         Extension(
             f"pytest_memory.{folder.replace('/', '.')}.{name}",
             sources=sources,
+            depends=headers,
             extra_compile_args=["-std=c11", "-O2", "-fvisibility=hidden"],
             optional=True,
             **options,
@@ -33,15 +35,13 @@ def extensions():
     """The heap engine, the reader of resident memory and the writer of breadcrumbs, where they are supported."""
     if not sys.platform.startswith("linux"):
         return []
-    shared = str(PACKAGE / "named.h")
-    headers = [*sorted(str(path) for path in (PACKAGE / "engines/native").glob("*.h")), shared]
-    engine = extension("_native", "engines/native", "*.c", depends=headers, libraries=["m"])
+    engine = extension("_native", "engines/native", "*.c", libraries=["m"])
     if sysconfig.get_config_var("Py_GIL_DISABLED"):  # to load it would switch the lock on for all that is tested
         return engine
     return [
         *engine,
-        *extension("_kernel", "instruments", "_kernel.c", depends=[shared]),
-        *extension("_cells", "recorder", "_cells.c"),
+        *extension("_kernel", "instruments", "_kernel.c"),
+        *extension("_cells", "recorder", "_*.c"),
     ]
 
 

@@ -25,7 +25,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_memory.recorder.cells import END, PythonCells, choose_cells
+from pytest_memory.recorder.cells import END, make_cells
+from pytest_memory.recorder.cells_python import PythonCells
 
 SOURCE = """
 #include <stdlib.h>
@@ -78,9 +79,9 @@ def breadcrumbs() -> dict[str, float]:
     """What a phase and what the beginning of a test takes, to be written by whoever writes here and in Python."""
     found = {}
     with mmap.mmap(-1, END) as memory:
-        for make in dict.fromkeys((choose_cells(), PythonCells)):
+        for make in (make_cells, PythonCells):
             cells = make(memory, time.monotonic)
-            writer = "Python" if make is PythonCells else "C"
+            writer = "Python" if isinstance(cells, PythonCells) else "C"
             found[f"breadcrumb, a phase, in {writer}"] = fastest(lambda enter=cells.enter: enter(2), 1000, 20)  # type: ignore[misc]
             found[f"breadcrumb, a test, in {writer}"] = fastest(
                 lambda begin=cells.begin: begin("tests/test_it.py::TestIt::test_it[1]"),  # type: ignore[misc]

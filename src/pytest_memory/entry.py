@@ -10,7 +10,8 @@ import os
 import sys
 from collections.abc import Container, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import spec_from_file_location
 from types import ModuleType
 from typing import Any, Literal
 
@@ -406,7 +407,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_memory.plugin.recorder import register_recording_alone
 
         register_recording_alone(config)
-    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+    if is_controller(config):
         config.pluginmanager.register(WorkerWatch(config), f"{SESSION_PLUGIN}-workers")
 
 
@@ -438,6 +439,16 @@ def memory_scaling() -> Any:
     from pytest_memory.plugin.scaling import MemoryScaling
 
     return MemoryScaling()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether this process only hands out tests to workers."""
+    return not is_worker(config) and getattr(config.option, "dist", "no") != "no"
 
 
 def option_in_use(config: pytest.Config) -> bool:
@@ -508,8 +519,14 @@ class OwnModules:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find one of our modules."""
-        return PathFinder.find_spec(name, path, target) if name.startswith("pytest_memory.") else None
+        """Find one of our modules: a plain one where it must be, without a search through all kinds of modules."""
+        if not name.startswith("pytest_memory."):
+            return None
+        file = f"{path[0]}/{name.rpartition('.')[2]}.py" if path else ""
+        if os.access(file, os.R_OK):
+            loader = SourceFileLoader(name, file)
+            return spec_from_file_location(name, file, loader=loader, submodule_search_locations=None)
+        return PathFinder.find_spec(name, path, target)
 
 
 class MarkerWatch:

@@ -10,6 +10,7 @@
     ├── EngineUnavailable (RuntimeError)   this heap engine cannot run here
     ├── WindowRefused (RuntimeError)       the engine runs here, but cannot measure now
     ├── ToolUnavailable (RuntimeError)     a library or a program that an extra brings is not here
+    ├── RecorderUnavailable (RuntimeError) the flight recorder cannot run here
     ├── IsolationError (RuntimeError)      a measurement in a process of its own went wrong
     └── StoreError
         ├── UnreadableFile (ValueError)    a stored file that cannot be read, or is not what it should be
@@ -62,6 +63,10 @@ class WindowRefused(PytestMemoryError, RuntimeError):
 
 class ToolUnavailable(PytestMemoryError, RuntimeError):
     """A library or a program that one of our extras brings, and that is not here."""
+
+
+class RecorderUnavailable(PytestMemoryError, RuntimeError):
+    """The flight recorder cannot run here; the message is a clause that says why."""
 
 
 class IsolationError(PytestMemoryError, RuntimeError):

@@ -9,20 +9,36 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from functools import cache
 
-from .errors import InvalidSize
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .errors import InvalidSize
 
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
 
-_NUMBER_AND_UNIT = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[A-Za-zµ]*)\s*", re.ASCII)
+_NUMBER_AND_UNIT = r"\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[A-Za-zµ]*)\s*"
 _LIMIT_UNITS = {"b": 1} | {
     f"{prefix}{infix}b": 1024**power for power, prefix in enumerate("kmgtp", 1) for infix in ("", "i")
 }
 _BENCHMARK_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
 _DURATION_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _LARGEST_SIZE = 2**63 - 1
+
+
+@cache
+def _number_and_unit() -> re.Pattern[str]:
+    """Compiled when it is first used: who only formats sizes, as a recorded session does, parses none."""
+    return re.compile(_NUMBER_AND_UNIT, re.ASCII)
+
+
+def _invalid(problem: str, advice: str = "") -> InvalidSize:
+    from .errors import InvalidSize
+
+    return InvalidSize(problem, advice)
 
 
 def parse_limit_size(value: object, *, subject: str = "size") -> int:
@@ -40,22 +56,22 @@ def parse_limit_size(value: object, *, subject: str = "size") -> int:
     """
     advice = "write a number and a unit, like '24 MB' or '512 KiB'"
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise InvalidSize(f"invalid {subject} {value!r}: expected text or a whole number of bytes", advice)
+        raise _invalid(f"invalid {subject} {value!r}: expected text or a whole number of bytes", advice)
     if isinstance(value, int):
         if not 0 <= value <= _LARGEST_SIZE:
-            raise InvalidSize(f"invalid {subject} {value!r}: out of range", advice)
+            raise _invalid(f"invalid {subject} {value!r}: out of range", advice)
         return value
-    match = _NUMBER_AND_UNIT.fullmatch(value)
+    match = _number_and_unit().fullmatch(value)
     if match is None:
-        raise InvalidSize(f"invalid {subject} {value!r}", advice)
+        raise _invalid(f"invalid {subject} {value!r}", advice)
     unit = match["unit"]
     if not unit:
-        raise InvalidSize(f"invalid {subject} {value!r}: the unit is missing", advice)
+        raise _invalid(f"invalid {subject} {value!r}: the unit is missing", advice)
     if unit.lower() not in _LIMIT_UNITS:
-        raise InvalidSize(f"invalid {subject} {value!r}: unknown unit {unit!r}", advice)
+        raise _invalid(f"invalid {subject} {value!r}: unknown unit {unit!r}", advice)
     size = Decimal(match["number"]) * _LIMIT_UNITS[unit.lower()]
     if size > _LARGEST_SIZE:
-        raise InvalidSize(f"invalid {subject} {value!r}: out of range", advice)
+        raise _invalid(f"invalid {subject} {value!r}: out of range", advice)
     return int(size)
 
 
@@ -73,12 +89,12 @@ def parse_benchmark_size(value: object, *, subject: str = "size") -> float:
         InvalidSize: A bool, a negative or non-finite number, an unknown unit, other text.
     """
     if isinstance(value, str):
-        match = _NUMBER_AND_UNIT.fullmatch(value)
+        match = _number_and_unit().fullmatch(value)
         if match is None:
-            raise InvalidSize(f"{subject}: {value!r} is not a number with an optional unit (B, KiB, MiB, GiB)")
+            raise _invalid(f"{subject}: {value!r} is not a number with an optional unit (B, KiB, MiB, GiB)")
         unit = match["unit"] or "B"
         if unit not in _BENCHMARK_UNITS:
-            raise InvalidSize(f"{subject}: unknown unit {unit!r} in {value!r}", "use B, KiB, MiB or GiB")
+            raise _invalid(f"{subject}: unknown unit {unit!r} in {value!r}", "use B, KiB, MiB or GiB")
         return _number(float(match["number"]) * _BENCHMARK_UNITS[unit], value, subject)
     return _number(value, value, subject)
 
@@ -90,11 +106,11 @@ def parse_benchmark_count(value: object, *, subject: str = "count") -> float:
         InvalidSize: A bool, a negative or non-finite number, a unit, other text.
     """
     if isinstance(value, str):
-        match = _NUMBER_AND_UNIT.fullmatch(value)
+        match = _number_and_unit().fullmatch(value)
         if match is None:
-            raise InvalidSize(f"{subject}: {value!r} is not a number")
+            raise _invalid(f"{subject}: {value!r} is not a number")
         if match["unit"]:
-            raise InvalidSize(f"{subject}: {value!r} has a unit, and a count takes no unit")
+            raise _invalid(f"{subject}: {value!r} has a unit, and a count takes no unit")
         return _number(float(match["number"]), value, subject)
     return _number(value, value, subject)
 
@@ -108,22 +124,22 @@ def parse_duration(text: str, *, subject: str = "time") -> float:
     Raises:
         InvalidSize: An unknown unit, a sign, an exponent, other text.
     """
-    match = _NUMBER_AND_UNIT.fullmatch(text.replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}"))
+    match = _number_and_unit().fullmatch(text.replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}"))
     if match is None:
-        raise InvalidSize(f"{subject}: {text!r} is not a number with an optional unit (s, ms, us, µs, ns)")
+        raise _invalid(f"{subject}: {text!r} is not a number with an optional unit (s, ms, us, µs, ns)")
     unit = match["unit"] or "s"
     if unit not in _DURATION_UNITS:
-        raise InvalidSize(f"{subject}: unknown unit {unit!r} in {text!r}", "use s, ms, us, µs or ns")
+        raise _invalid(f"{subject}: unknown unit {unit!r} in {text!r}", "use s, ms, us, µs or ns")
     return _number(float(match["number"]) * _DURATION_UNITS[unit], text, subject)
 
 
 def _number(number: object, written: object, subject: str) -> float:
     if isinstance(number, bool):
-        raise InvalidSize(f"{subject}: expected a number or a string, not a bool ({written!r})")
+        raise _invalid(f"{subject}: expected a number or a string, not a bool ({written!r})")
     if not isinstance(number, (int, float)):
-        raise InvalidSize(f"{subject}: expected a number or a string, got {written!r}")
+        raise _invalid(f"{subject}: expected a number or a string, got {written!r}")
     if not 0 <= number < math.inf:  # false for NaN, and takes an int of any length
-        raise InvalidSize(f"{subject}: expected a finite, non-negative number, got {written!r}")
+        raise _invalid(f"{subject}: expected a finite, non-negative number, got {written!r}")
     return number
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_memory.instruments.procfs import ProcFiles, open_kernel
+from pytest_memory.instruments.kernel import open_kernel
+from pytest_memory.instruments.procfs import ProcFiles
 
 if sys.platform != "linux":
     pytest.skip("the counters are Linux's", allow_module_level=True)

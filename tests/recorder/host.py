@@ -16,7 +16,8 @@ from sampled import wait_for_samples
 
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, new_session
-from pytest_memory.recorder.journal import ABSENT, FILE_NAME, Kind, create_journal, pack_test
+from pytest_memory.recorder.frames import ABSENT, pack_test
+from pytest_memory.recorder.journal import FILE_NAME, Kind, create_journal
 from pytest_memory.recorder.launch import RecorderProcess
 from pytest_memory.recorder.settings import RecorderSettings
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_memory.recorder.cells import END, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATES_AT, PythonCells, choose_cells
+from pytest_memory.recorder.cells import END, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATES_AT, make_cells
+from pytest_memory.recorder.cells_python import PythonCells
 
 if sys.platform != "linux":
     pytest.skip("the writer in C is built on Linux", allow_module_level=True)
@@ -68,7 +69,7 @@ def test_the_writer_in_c_serves_where_it_was_built():
     """It needs no one to ask for it."""
     with mmap.mmap(-1, END) as memory:
         compiled(memory).release()
-        with released(choose_cells()(memory, time.monotonic)) as cells:
+        with released(make_cells(memory, time.monotonic)) as cells:
             assert type(cells).__module__ == "pytest_memory.recorder._cells"
             before = time.monotonic()
             assert before <= cells.enter(1) <= time.monotonic()
@@ -77,7 +78,8 @@ def test_the_writer_in_c_serves_where_it_was_built():
 def test_without_a_compiler_python_writes(monkeypatch):
     """An install without a compiler has breadcrumbs too."""
     monkeypatch.setitem(sys.modules, "pytest_memory.recorder._cells", None)
-    assert choose_cells() is PythonCells
+    with mmap.mmap(-1, END) as memory, released(make_cells(memory, time.monotonic)) as cells:
+        assert type(cells) is PythonCells
 
 
 def test_what_was_let_go_takes_no_more(cells):

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES
 from pytest_memory.recorder.cells import NAME_ROOM
-from pytest_memory.recorder.channel import Breadcrumb, CrumbReader
+from pytest_memory.recorder.channel import Breadcrumb, CrumbHeader, glance
+from pytest_memory.recorder.crumbs import CrumbReader
 from pytest_memory.recorder.folders import new_session, process_lives, sessions
 
 STATES = (192, 256)
@@ -117,6 +118,32 @@ def test_a_fork_does_not_write(crumb):
     assert not reader.ended
 
 
+def test_a_glance_sees_what_a_reader_sees(crumb):
+    """Whose breadcrumb it is and whether it has ended can be told without mapping the file."""
+    for ended in (False, True):
+        header, said = glance(crumb.path)
+        seen = CrumbReader(crumb.path).header
+        assert said is ended
+        assert all(getattr(header, name) == getattr(seen, name) for name in CrumbHeader.__slots__)
+        crumb.end(0)
+
+
+@pytest.mark.parametrize("look", [glance, CrumbReader])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[:100], "not a breadcrumb of pytest-memory: 100 bytes"),
+        (lambda content: b"x" + content[1:], "not a breadcrumb of pytest-memory: it begins with"),
+        (lambda content: content[:8] + b"\x09" + content[9:], "a breadcrumb of version 9"),
+    ],
+)
+def test_what_is_no_breadcrumb_is_refused(crumb, tmp_path, look, damage, message):
+    """A reader and a glance refuse the same files, and say why."""
+    (tmp_path / "other.crumb").write_bytes(damage(crumb.path.read_bytes()))
+    with pytest.raises(UnreadableFile, match=message):
+        look(tmp_path / "other.crumb")
+
+
 def test_the_end_and_what_was_told_are_kept(crumb):
     """How a session ended, and that its death was told, are remembered."""
     reader = CrumbReader(crumb.path)
@@ -156,10 +183,10 @@ def test_what_was_written_survives_sigkill(tmp_path):
     ) as process:
         process.stdout.readline()
         reader = CrumbReader(path)
-        assert process_lives(reader)
+        assert process_lives(reader.path, reader.header)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert not process_lives(reader)
+        assert not process_lives(reader.path, reader.header)
         assert (reader.read().nodeid, reader.read().activity) == ("test_a.py::test_killed", "call")
         assert not reader.ended
 

@@ -1,12 +1,14 @@
 """How a process follows its tests: which phases go into the journal, and whose memory counts where."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from pytest_memory.model import ACTIVITIES, HeapUsage, PhaseUsage, ResidentUsage
 from pytest_memory.plugin.recorder_tests import TestLog
-from pytest_memory.recorder.channel import Breadcrumb, CrumbReader
+from pytest_memory.recorder.channel import Breadcrumb
+from pytest_memory.recorder.crumbs import CrumbReader
 from pytest_memory.recorder.journal import create_journal
 from pytest_memory.recorder.reader import read_journal
 
@@ -53,8 +55,12 @@ class Followed:
         return [(span.nodeid, span.activity, span.resident) for span in read]
 
 
-@pytest.fixture()
-def followed(tmp_path):
+@pytest.fixture(params=["C", "Python"])
+def followed(tmp_path, request, monkeypatch):
+    if request.param == "Python":  # there was no compiler
+        monkeypatch.setitem(sys.modules, "pytest_memory.recorder._cells", None)
+    else:
+        pytest.importorskip("pytest_memory.recorder._cells")
     followed = Followed(tmp_path)
     yield followed
     followed.log.close()

@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES, ResidentUsage, Span
-from pytest_memory.recorder.journal import (
+from pytest_memory.recorder.frames import (
     ABSENT,
-    FIRST_LINE,
     Entry,
-    JournalWriter,
-    Kind,
-    create_journal,
     frames,
     pack_name,
     pack_test,
@@ -23,6 +19,7 @@ from pytest_memory.recorder.journal import (
     unpack_name,
     unpack_tick,
 )
+from pytest_memory.recorder.journal import FIRST_LINE, JournalWriter, Kind, create_journal
 from pytest_memory.recorder.memlog import write_memlog
 from pytest_memory.recorder.reader import read_journal, unpack_test
 from pytest_memory.store.timeline import read_timeline

@@ -1,5 +1,5 @@
 from ..model import ResidentUsage
-from .procfs import Kernel as _Counters
+from .kernel import Kernel as _Counters
 from .resident import ResidentWindow
 
 class Kernel(_Counters):

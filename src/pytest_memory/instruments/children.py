@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 
+from .started import PROC, read_start, started_ticks
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
-
-_PROC = "/proc"
 
 
 class ProcessTable:
@@ -48,12 +48,12 @@ class LinuxProcesses(ProcessTable):
         OSError: This is no Linux, or ``/proc`` is not mounted.
     """
 
-    def __init__(self, proc: str | Path = _PROC) -> None:
+    def __init__(self, proc: str | Path = PROC) -> None:
         self._proc = str(proc)
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._open: dict[int, int] = {}
-        _read(f"{self._proc}/{os.getpid()}/statm")
-        _read(f"{self._proc}/{os.getpid()}/task/{os.getpid()}/children")
+        read_start(f"{self._proc}/{os.getpid()}/statm")
+        read_start(f"{self._proc}/{os.getpid()}/task/{os.getpid()}/children")
 
     def watch(self, pid: int) -> None:
         """Keep a descriptor of this process open, which reads the same process even if its id is used again."""
@@ -72,7 +72,7 @@ class LinuxProcesses(ProcessTable):
         """Resident bytes (the kernel counts in batches of about 300 KiB)."""
         descriptor = self._open.get(pid)
         try:
-            text = _read(f"{self._proc}/{pid}/statm") if descriptor is None else os.pread(descriptor, 128, 0)
+            text = read_start(f"{self._proc}/{pid}/statm") if descriptor is None else os.pread(descriptor, 128, 0)
             return int(text.split(b" ", 2)[1]) * self._page
         except (OSError, IndexError, ValueError):
             return None
@@ -87,15 +87,14 @@ class LinuxProcesses(ProcessTable):
             return found
         for thread in threads:
             try:
-                found.extend(map(int, _read(f"{self._proc}/{pid}/task/{thread}/children").split()))
+                found.extend(map(int, read_start(f"{self._proc}/{pid}/task/{thread}/children").split()))
             except (OSError, ValueError):
                 continue
         return found
 
     def started(self, pid: int) -> float | None:
-        """Start time in clock ticks since boot; ``None`` also for a process that has ended and waits for its parent."""
-        fields = stat_fields(pid, self._proc)
-        return None if fields is None or fields[0] in (b"Z", b"X") else float(fields[19])
+        """See :func:`pytest_memory.instruments.started.started_ticks`."""
+        return started_ticks(pid, self._proc)
 
 
 class PsutilProcesses(ProcessTable):
@@ -165,21 +164,3 @@ def descendants_resident(table: ProcessTable, pid: int, leave_out: Collection[in
                 total += table.resident(child) or 0
                 waiting.append(child)
     return total
-
-
-def stat_fields(pid: int, proc: str = _PROC) -> list[bytes] | None:
-    """Fields of ``/proc/PID/stat`` from the third (the state) on, or ``None`` if the process is gone."""
-    try:
-        text = _read(f"{proc}/{pid}/stat")
-    except OSError:
-        return None
-    fields = text[text.rfind(b")") + 2 :].split()
-    return fields if len(fields) > 19 else None
-
-
-def _read(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 4096)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ import signal
 import struct
 import time
 
-from .children import stat_fields
+from .started import stat_fields
 
 _INFO_SIZE = 64
 _INFO_EXIT = 1 << 3

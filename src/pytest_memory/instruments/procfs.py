@@ -1,12 +1,11 @@
-"""What Linux counts of this process's resident memory, read through descriptors that are held open.
+"""What Linux counts of this process's resident memory, read in Python through descriptors that are held open.
 
 Writing ``5`` to ``clear_refs`` resets the high-water mark of a process (``VmHWM`` in ``status``, see proc(5)). The mark
 is read with getrusage(2), a tenth of the time that ``status`` takes. Its ``ru_maxrss`` is the larger of the mark and a
 constant, the peak of the program that exec'ed this one. So it is trusted from a value upwards at which the two have
 agreed; what is below is looked up in ``status``.
 
-``_kernel.c`` beside this file does the same in C: both ends of every phase of every test are read. Where it was not
-compiled, :class:`ProcFiles` serves.
+``_kernel.c`` beside this file does the same in C, and serves where it was compiled.
 """
 
 from __future__ import annotations
@@ -15,55 +14,10 @@ import errno
 import os
 import sys
 
-TYPE_CHECKING = False
+from .kernel import PROC
 
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Kernel(Protocol):
-        """Counters of this process. A fork notices by itself that the descriptors are its parent's, and opens its own.
-
-        Every method raises OSError where the files cannot be read any more.
-        """
-
-        @property
-        def forks(self) -> int:
-            """How often it noticed that it is in a fork of the process before."""
-            ...
-
-        def begin(self) -> int:
-            """Resident bytes now; the mark starts anew from there."""
-            ...
-
-        def read(self) -> tuple[int, int]:
-            """Resident bytes now, and the mark (the kernel counts in batches of about 300 KiB)."""
-            ...
-
-        def quick(self) -> tuple[int, int]:
-            """Resident bytes now, and ``ru_maxrss``; if that is higher, the mark starts anew."""
-            ...
-
-        def close(self) -> None:
-            """Close the descriptors."""
-            ...
-
-
-PROC = "/proc/self"
 _BATCH = 1024**2
 """Two counters of the kernel that differ by less are taken for equal: it counts in batches."""
-
-
-def open_kernel(folder: str = PROC) -> Kernel:
-    """Open the counters in a folder such as ``/proc/self``.
-
-    Raises:
-        OSError: They are missing, or may not be written.
-    """
-    try:
-        from ._kernel import Kernel as Compiled
-    except ImportError:  # there was no compiler
-        return ProcFiles(folder)
-    return Compiled(folder)
 
 
 class ProcFiles:

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..model import ResidentUsage
-from .procfs import PROC, ProcFiles
+from .kernel import PROC
+from .procfs import ProcFiles
 
 if TYPE_CHECKING:
-    from .procfs import Kernel
+    from .kernel import Kernel
 
 ResidentMode = Literal["exact", "sampled", "off"]
 

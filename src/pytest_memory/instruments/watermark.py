@@ -7,12 +7,12 @@ hundred KiB. That is enough for a curve over time, and cheap enough for every te
 
 from __future__ import annotations
 
-from .procfs import open_kernel
+from .kernel import open_kernel
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from .procfs import Kernel
+    from .kernel import Kernel
 
 _INHERITED = 4 * 1024**2
 
@@ -38,10 +38,11 @@ class Watermark:
 
     def read(self) -> tuple[int, int | None]:
         """Resident bytes now, and at their highest since the last reading; ``None`` where that cannot be told."""
-        resident, mark = self._quick()
+        reading = self._quick()
+        resident, mark = reading
         if mark <= self._inherited:
             return resident, None
-        return resident, max(resident, mark)
+        return reading if mark >= resident else (resident, resident)  # the mark may lag by a batch
 
     def close(self) -> None:
         """Close the descriptors."""

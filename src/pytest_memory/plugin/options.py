@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
 from pytest_memory.entry import FOREIGN_KEYS, OPTIONS, Option
-from pytest_memory.errors import InvalidValue
-from pytest_memory.units import parse_limit_size
+
+if TYPE_CHECKING:
+    from pytest_memory.errors import InvalidValue
 
 _BY_FLAG = {option.flag: option for option in OPTIONS}
 
 T = TypeVar("T", bound=str)
 
 
-class Given(NamedTuple):
-    """A value somebody wrote, and where.
+class Given:
+    """A value somebody wrote, and where. No named tuple, which takes ten times as long to make a class of.
 
     Attributes:
         value: Text, a bool, or a list of texts.
@@ -26,9 +27,19 @@ class Given(NamedTuple):
         from_ini: It stands in the ini file.
     """
 
-    value: object
-    origin: str
-    from_ini: bool
+    __slots__ = ("from_ini", "origin", "value")
+
+    def __init__(self, value: object, origin: str, *, from_ini: bool) -> None:
+        self.value = value
+        self.origin = origin
+        self.from_ini = from_ini
+
+
+def invalid_value(problem: str, advice: str) -> InvalidValue:
+    """The error for a value that cannot be used; its class is loaded when there is one."""
+    from pytest_memory.errors import InvalidValue
+
+    return InvalidValue(problem, advice)
 
 
 class OptionReader:
@@ -70,7 +81,7 @@ class OptionReader:
         if given is None:
             return default
         if given.value not in choices:
-            raise InvalidValue(f"{given.origin}: unknown value {given.value!r}", f"choose from {', '.join(choices)}")
+            raise invalid_value(f"{given.origin}: unknown value {given.value!r}", f"choose from {', '.join(choices)}")
         return cast("T", given.value)
 
     def count(self, flag: str, default: int) -> int:
@@ -84,7 +95,7 @@ class OptionReader:
             return default
         text = str(given.value).strip()
         if not (text.isascii() and text.isdigit()):
-            raise InvalidValue(f"{given.origin}: {given.value!r} is not a whole number", "write 0 or more")
+            raise invalid_value(f"{given.origin}: {given.value!r} is not a whole number", "write 0 or more")
         return int(text)
 
     def paths(self, flag: str, suffixes: Sequence[str]) -> tuple[Path, ...]:
@@ -110,17 +121,19 @@ class OptionReader:
         given = self.given(flag)
         if given is None:
             return None
+        from pytest_memory.units import parse_limit_size
+
         refuse_swallowed_path(given, _BY_FLAG[flag].const or "")
         return parse_limit_size(given.value, subject=given.origin)
 
     @staticmethod
     def _writable(path: Path, given: Given, suffixes: Sequence[str]) -> Path:
         if path.suffix not in suffixes:
-            raise InvalidValue(f"{given.origin}: cannot write {path.name!r}", f"end it in {' or '.join(suffixes)}")
+            raise invalid_value(f"{given.origin}: cannot write {path.name!r}", f"end it in {' or '.join(suffixes)}")
         if path.is_dir():
-            raise InvalidValue(f"{given.origin}: {str(path)!r} is a directory", "name a file in it")
+            raise invalid_value(f"{given.origin}: {str(path)!r} is a directory", "name a file in it")
         if not path.parent.is_dir():
-            raise InvalidValue(f"{given.origin}: there is no directory {str(path.parent)!r}", "create it first")
+            raise invalid_value(f"{given.origin}: there is no directory {str(path.parent)!r}", "create it first")
         return path
 
 
@@ -131,7 +144,7 @@ def refuse_swallowed_path(given: Given, example: str) -> None:
         InvalidValue: The value of an optional-value flag is an existing path.
     """
     if isinstance(given.value, str) and not given.from_ini and Path(given.value).exists():
-        raise InvalidValue(
+        raise invalid_value(
             f"{given.origin} took the path {given.value!r} for its value",
             f"write {given.origin}={example} {given.value}",
         )

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.errors import PytestMemoryError
-from pytest_memory.instruments.children import process_table
+from pytest_memory.entry import is_controller, is_worker
+from pytest_memory.instruments.started import process_started
 from pytest_memory.instruments.watermark import Watermark
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.options import OptionReader
@@ -24,7 +24,6 @@ from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_de
 from pytest_memory.plugin.recorder_recording import Recording
 from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
 from pytest_memory.plugin.recorder_tests import OwnPhases, TestLog
-from pytest_memory.plugin.workers import is_controller, is_worker
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
 from pytest_memory.recorder.forks import call_in_forks
@@ -48,7 +47,11 @@ def register_recording_alone(config: pytest.Config) -> None:
     """
     try:
         settings = read_flight_settings(OptionReader(config), config.invocation_params.dir)
-    except PytestMemoryError as error:
+    except ValueError as error:
+        from pytest_memory.errors import InvalidValue
+
+        if not isinstance(error, InvalidValue):
+            raise
         raise pytest.UsageError(str(error)) from error
     if settings.memlog and not config.option.collectonly:
         _take_off(config, settings, watermark=True, own_phases=not is_controller(config))
@@ -112,7 +115,6 @@ class Flight:
         self._tests: TestLog | None = None
         self._recording: Recording | None = None
         self._notes: list[str] = []
-        self._told: list[str] = []
         self._status = 0
         self.place: Place | None = None
         self.crumb: Breadcrumb | None = None
@@ -134,7 +136,7 @@ class Flight:
         self._note(place.note)
         label = CONTROLLER if is_controller(self._config) else self._worker
         try:
-            started = process_table().started(os.getpid()) or 0.0
+            started = process_started(os.getpid()) or 0.0
             crumb = Breadcrumb(crumb_path(place.session, label), label, started)
         except (OSError, ValueError) as error:
             self._note(f"nothing is recorded: the breadcrumb cannot be written ({error})")
@@ -179,23 +181,19 @@ class Flight:
         """Tell of the last session, and start the recorder while pytest goes on."""
         if self._worker is not None or self.place is None or self._tests is None:
             return
-        self._told = tell_last_death(self.place)
+        told = tell_last_death(self.place)
+        if told:
+            from pytest_memory.plugin.recorder_seldom import LastDeath
+
+            self._config.pluginmanager.register(LastDeath(told), "pytest-memory-recorder-death")
         if self._settings.records:
             self._recording = Recording(self._config, self._settings, self.place, self._note)
             self._recording.start()
             self._tests.journal = self._recording.journal
+        if self._settings.warmup and self._recording is not None:
+            from pytest_memory.plugin.recorder_seldom import WarmUp
 
-    def pytest_report_header(self) -> list[str]:
-        """What the last session died in."""
-        told, self._told = self._told, []
-        return [f"memory: {sentence}" for sentence in told]
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Warm up, if asked to: the recorder is ready, and a baseline sampled, before the first test."""
-        if self._recording is not None:
-            self._recording.warm_up()
-        return (yield)
+            self._config.pluginmanager.register(WarmUp(self._recording), "pytest-memory-recorder-warmup")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
@@ -212,8 +210,6 @@ class Flight:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the log is, and how memory went."""
-        for sentence in self._told:
-            terminalreporter.write_line(f"memory: {sentence}")
         if self._recording is not None:
             for line in self._recording.lines(terminalreporter._tw.fullwidth):  # pytest offers no other way to ask
                 terminalreporter.write_line(line)

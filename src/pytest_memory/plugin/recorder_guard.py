@@ -14,7 +14,8 @@ import pytest
 from pytest_memory.model import AllocationSite, Limit, Verdict
 from pytest_memory.plugin.carrying import MemoryLimitExceeded
 from pytest_memory.plugin.phases import PhaseHooks
-from pytest_memory.recorder.channel import Breadcrumb, GuardRequest
+from pytest_memory.recorder.channel import Breadcrumb
+from pytest_memory.recorder.crumbs import GuardRequest
 from pytest_memory.recorder.guarding import guard_signal
 from pytest_memory.report.failures import failure_sections
 from pytest_memory.units import human_bytes

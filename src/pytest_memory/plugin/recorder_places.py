@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,13 +19,13 @@ from pytest_memory.recorder.folders import (
     sessions,
     user_cache,
 )
-from pytest_memory.recorder.journal import FILE_NAME, read_head
+from pytest_memory.recorder.journal import FILE_NAME
 
 if TYPE_CHECKING:
     from pytest_memory.recorder.sessions import SessionRecord
 
 
-class Place(NamedTuple):
+class Place:
     """The folder of this session.
 
     Attributes:
@@ -34,9 +34,12 @@ class Place(NamedTuple):
         note: Why it is not in pytest's own cache; empty if it is.
     """
 
-    folder: Path
-    session: Path
-    note: str = ""
+    __slots__ = ("folder", "note", "session")
+
+    def __init__(self, folder: Path, session: Path, note: str = "") -> None:
+        self.folder = folder
+        self.session = session
+        self.note = note
 
 
 def make_place(config: pytest.Config) -> Place | None:
@@ -122,6 +125,8 @@ def log_path(wanted: Path, place: Place) -> tuple[Path, str]:
     for path in sessions(place.folder):
         if path == place.session or not is_alive(path):
             continue
+        from pytest_memory.recorder.frames import read_head
+
         if read_head(path / FILE_NAME).get("memlog") == str(wanted):
             other = wanted.with_name(f"{wanted.stem}-{os.getpid()}{wanted.suffix}")
             return other, f"another session writes {wanted.name} at this moment, so this one writes {other.name}"

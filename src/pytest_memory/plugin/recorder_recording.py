@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_memory.entry import is_controller
 from pytest_memory.plugin.recorder_places import Place, log_path
-from pytest_memory.plugin.recorder_settings import FlightSettings, GuardSettings
-from pytest_memory.plugin.workers import is_controller
 from pytest_memory.recorder.journal import FILE_NAME, JournalWriter, create_journal
 
 if TYPE_CHECKING:
+    from pytest_memory.plugin.guard_settings import GuardSettings
+    from pytest_memory.plugin.recorder_settings import FlightSettings
     from pytest_memory.recorder.curve import Curve
     from pytest_memory.recorder.launch import RecorderProcess
 
@@ -51,7 +52,7 @@ class Recording:
 
     def start(self) -> None:
         """Start the recorder, and do not wait for it."""
-        from pytest_memory.recorder.launch import RecorderProcess, RecorderUnavailable
+        from pytest_memory.recorder.launch import RecorderProcess
         from pytest_memory.recorder.settings import RecorderSettings
 
         settings = self._settings
@@ -77,7 +78,11 @@ class Recording:
             return
         try:
             self._recorder = RecorderProcess(asked, terminal)
-        except RecorderUnavailable as error:
+        except RuntimeError as error:
+            from pytest_memory.errors import RecorderUnavailable
+
+            if not isinstance(error, RecorderUnavailable):
+                raise
             self._note(f"nothing is recorded: {error}")
         finally:
             os.close(terminal)

@@ -4,38 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pytest_memory.errors import InvalidValue
-from pytest_memory.units import parse_limit_size
+from pytest_memory.plugin.options import invalid_value
 
 if TYPE_CHECKING:
+    from pytest_memory.plugin.guard_settings import GuardSettings
     from pytest_memory.plugin.options import Given, OptionReader
 
 _DEFAULT_PATH = "memlog.json"
 _DEFAULT_INTERVAL = 0.1
-_DEFAULT_KILL = 125.0
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
-class GuardSettings(NamedTuple):
-    """The memory guard.
-
-    Attributes:
-        size: Bytes for each test process; ``None`` if a percentage was written.
-        percent: Percent of the cgroup's or the machine's memory, for all test processes together.
-        kill: Percent of the threshold at which the process is ended.
-    """
-
-    size: int | None
-    percent: float | None
-    kill: float
-
-
-class FlightSettings(NamedTuple):
-    """The recorder, the guard and the growth report.
+class FlightSettings:
+    """The recorder, the guard and the growth report. No named tuple, which takes ten times as long to make a class of.
 
     Attributes:
         memlog: Record the session.
@@ -46,12 +29,24 @@ class FlightSettings(NamedTuple):
         guard: The memory guard, or ``None``.
     """
 
-    memlog: bool
-    path: Path
-    interval: float
-    warmup: float
-    growth: int | None
-    guard: GuardSettings | None
+    __slots__ = ("growth", "guard", "interval", "memlog", "path", "warmup")
+
+    def __init__(
+        self,
+        *,
+        memlog: bool,
+        path: Path,
+        interval: float,
+        warmup: float,
+        growth: int | None,
+        guard: GuardSettings | None,
+    ) -> None:
+        self.memlog = memlog
+        self.path = path
+        self.interval = interval
+        self.warmup = warmup
+        self.growth = growth
+        self.guard = guard
 
     @property
     def records(self) -> bool:
@@ -69,13 +64,14 @@ def read_flight_settings(read: OptionReader, folder: Path) -> FlightSettings:
     Raises:
         InvalidValue: Something that cannot be used, with the flag or key it was written for.
     """
+    guard = read.given("--memory-guard")
     return FlightSettings(
         memlog=bool(read.flag("--memlog")),
         path=_log_path(read.given("--memlog-path"), folder),
         interval=_seconds(read.given("--memlog-interval"), _DEFAULT_INTERVAL, above_zero=True),
         warmup=_seconds(read.given("--memlog-warmup"), 0.0, above_zero=False),
         growth=read.optional_size("--memory-growth"),
-        guard=_guard(read.given("--memory-guard"), read.given("--memory-guard-kill")),
+        guard=None if guard is None else _guard(guard, read.given("--memory-guard-kill")),
     )
 
 
@@ -84,14 +80,14 @@ def _log_path(given: Given | None, folder: Path) -> Path:
         return folder / _DEFAULT_PATH
     text = str(given.value)
     if not text.strip():
-        raise InvalidValue(f"{given.origin}: the path {text!r} is empty", f"write for example {_DEFAULT_PATH}")
+        raise invalid_value(f"{given.origin}: the path {text!r} is empty", f"write for example {_DEFAULT_PATH}")
     path = folder / text
     if path.is_dir():
-        raise InvalidValue(f"{given.origin}: {text!r} is a directory", f"write {str(Path(text, _DEFAULT_PATH))!r}")
+        raise invalid_value(f"{given.origin}: {text!r} is a directory", f"write {str(Path(text, _DEFAULT_PATH))!r}")
     if not path.parent.is_dir():
-        raise InvalidValue(f"{given.origin}: there is no directory {str(path.parent)!r}", "create it first")
+        raise invalid_value(f"{given.origin}: there is no directory {str(path.parent)!r}", "create it first")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InvalidValue(f"{given.origin}: {text!r} cannot be written", "name a file where you may write")
+        raise invalid_value(f"{given.origin}: {text!r} cannot be written", "name a file where you may write")
     return path
 
 
@@ -105,30 +101,11 @@ def _seconds(given: Given | None, default: float, *, above_zero: bool) -> float:
     if not math.isfinite(seconds) or seconds < 0 or (above_zero and seconds == 0):
         bound = "above zero" if above_zero else "zero or more"
         problem = f"{given.origin}: {given.value!r} is not a number of seconds {bound}"
-        raise InvalidValue(problem, "write for example 0.1")
+        raise invalid_value(problem, "write for example 0.1")
     return seconds
 
 
-def _guard(given: Given | None, kill: Given | None) -> GuardSettings | None:
-    if given is None:
-        return None
-    limit = _DEFAULT_KILL if kill is None else _percent(kill)
-    if limit is None or limit <= 100:
-        written = kill.value if kill is not None else limit
-        origin = kill.origin if kill is not None else given.origin
-        raise InvalidValue(f"{origin}: {written!r} is not a percentage above 100", "write for example 125%")
-    text = str(given.value)
-    if "%" not in text:
-        size = parse_limit_size(text, subject=given.origin)
-        if size == 0:
-            raise InvalidValue(f"{given.origin}: {text!r} leaves no memory at all", "write for example 2GB or 80%")
-        return GuardSettings(size, None, limit)
-    percent = _percent(given)
-    if percent is None or not 0 < percent <= 100:
-        raise InvalidValue(f"{given.origin}: {text!r} is not a percentage from 1% to 100%", "write for example 80%")
-    return GuardSettings(None, percent, limit)
+def _guard(given: Given, kill: Given | None) -> GuardSettings:
+    from pytest_memory.plugin.guard_settings import read_guard
 
-
-def _percent(given: Given) -> float | None:
-    match = _PERCENT.fullmatch(str(given.value).strip())
-    return float(match[1]) if match else None
+    return read_guard(given, kill)

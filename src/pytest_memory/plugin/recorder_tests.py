@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.instruments.watermark import Watermark
 from pytest_memory.model.activity import ACTIVITIES
-from pytest_memory.recorder.channel import Breadcrumb
-from pytest_memory.recorder.journal import ABSENT, JournalWriter, Kind, pack_test
+from pytest_memory.recorder.cells import make_follower
 
 if TYPE_CHECKING:
+    from pytest_memory.instruments.watermark import Watermark
     from pytest_memory.model import Phase, PhaseUsage
+    from pytest_memory.recorder.channel import Breadcrumb
+    from pytest_memory.recorder.journal import JournalWriter
 
-_SETUP, _CALL, _TEARDOWN = (ACTIVITIES.index(phase) for phase in ("setup", "call", "teardown"))
-_TEST = Kind.TEST
-_CODES: dict[str, int] = {"setup": _SETUP, "call": _CALL, "teardown": _TEARDOWN}
-_UNREAD = ABSENT, ABSENT, ABSENT
-_BRIEF = 1e-4
-"""Seconds for which a reading of resident memory is good enough: most setups and teardowns take no longer."""
+_CODES = {phase: ACTIVITIES.index(phase) for phase in ("setup", "call", "teardown")}
+_SETUP, _CALL, _TEARDOWN = _CODES.values()
 
 
 class TestLog:
@@ -32,68 +29,52 @@ class TestLog:
         worker: As in :class:`pytest_memory.model.Series`.
 
     Attributes:
-        journal: Takes each test when it has ended; ``None`` if there is none, and then nothing is read or kept.
-        watermark: Reads resident memory; ``None`` where somebody else does, or nobody can.
+        enter: See :meth:`Follower.enter <pytest_memory.recorder.cells.Follower.enter>`.
     """
 
-    __slots__ = (
-        "_crumb",
-        "_item",
-        "_nodeid",
-        "_phase",
-        "_phases",
-        "_read_at",
-        "_resident",
-        "_since",
-        "_untouched",
-        "_worker",
-        "journal",
-        "watermark",
-    )
+    __slots__ = ("_begin", "_finish", "_follower", "_journal", "_watermark", "enter")
     __test__ = False  # no test of pytest's
 
     def __init__(self, crumb: Breadcrumb, worker: str | None) -> None:
-        self._crumb = crumb
-        self._worker = worker
-        self.journal: JournalWriter | None = None
-        self.watermark: Watermark | None = None
-        self._nodeid = ""
-        self._item: pytest.Item | None = None
-        self._untouched = False
-        self._phase = 0
-        self._since = 0.0
-        self._resident = 0
-        self._read_at = 0.0
-        self._phases: list[float] = []
+        self._follower = follower = make_follower(crumb.cells, worker)
+        self._begin, self.enter, self._finish = follower.begin, follower.enter, follower.finish
+        self._journal: JournalWriter | None = None
+        self._watermark: Watermark | None = None
 
     @property
     def running(self) -> bool:
         """Whether a test is running."""
-        return self._nodeid != ""
+        return self._follower.running
+
+    @property
+    def journal(self) -> JournalWriter | None:
+        """Takes each test when it has ended; ``None`` if there is none, and then nothing is read or kept."""
+        return self._journal
+
+    @journal.setter
+    def journal(self, journal: JournalWriter | None) -> None:
+        self._journal = journal
+        self._follower.put = None if journal is None else journal.put
+
+    @property
+    def watermark(self) -> Watermark | None:
+        """Reads resident memory; ``None`` where somebody else does, or nobody can."""
+        return self._watermark
+
+    @watermark.setter
+    def watermark(self, watermark: Watermark | None) -> None:
+        self._watermark = watermark
+        self._follower.read = None if watermark is None else watermark.read
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A test begins, also one whose phases run in another process (pytest-forked)."""
-        if self._nodeid:  # nobody said that the one before has ended
-            self.pytest_runtest_logfinish()
-        self._since = self._crumb.begin(nodeid)
-        self._nodeid = nodeid
-        self._untouched = True
+        self._begin(nodeid)
 
-    def enter(self, item: pytest.Item, phase: int) -> None:
-        """A phase begins, and if the one before did not end it ends now; ``phase`` is an index of ``ACTIVITIES``."""
-        if phase == _SETUP or item is not self._item:
-            self._recognise(item, phase)
-        now = self._since if phase == _SETUP else self._crumb.enter(phase)  # a test begins with its setup
-        self._untouched = False
-        if self.journal is None:
-            return
-        if self._phase:
-            self._close(now)
-        self._phase, self._since = phase, now
-        if self.watermark is not None and now - self._read_at > _BRIEF:
-            self._resident, _ = self.watermark.read()
-            self._read_at = now
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(self) -> None:
+        """The test has ended: it goes into the journal."""
+        self._finish()
 
     def phase_began(self, item: pytest.Item, phase: Phase) -> None:
         """A phase begins that somebody measures."""
@@ -101,65 +82,22 @@ class TestLog:
 
     def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
         """The running phase has ended, and somebody has measured it."""
-        if self.journal is None:
-            return
-        now, measured = self._crumb.clock(), usage.resident
-        if measured is None:
-            first, last, peak = self._read(now)
-        else:
-            first, last, peak = measured.start, measured.end, ABSENT if measured.peak is None else measured.peak
-        heap_peak = ABSENT if usage.heap is None or usage.heap.peak is None else usage.heap.peak
-        self._phases += (self._phase, self._since, now, first, last, peak, heap_peak)
-        self._phase = 0
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logfinish(self) -> None:
-        """The test has ended: it goes into the journal."""
-        now = self._crumb.enter(0)
-        if self.journal is not None:
-            if self._phase:
-                self._close(now)
-            if self._phases:
-                self.journal.append(_TEST, pack_test(self._nodeid, self._worker, self._phases))
-                self._phases = []
-        self._nodeid, self._item = "", None
-
-    def _recognise(self, item: pytest.Item, phase: int) -> None:
-        nodeid = item.nodeid
-        if nodeid != self._nodeid or (phase == _SETUP and not self._untouched):
-            self.pytest_runtest_logstart(nodeid)  # a rerun, or a protocol of another plugin
-        self._item = item
-
-    def _close(self, now: float) -> None:
-        first, last, peak = self._read(now)
-        self._phases += (self._phase, self._since, now, first, last, peak, ABSENT)
-        self._phase = 0
-
-    def _read(self, now: float) -> tuple[int, int, int]:
-        """Resident bytes at the start and at the end of the running phase, and at their highest, for the journal."""
-        if self.watermark is None or now - self._since <= _BRIEF:
-            return _UNREAD
-        start = self._resident
-        self._resident, peak = self.watermark.read()
-        self._read_at = now
-        if peak is None:
-            return start, self._resident, ABSENT
-        return start, self._resident, peak if peak > start else start
+        self._follower.end(usage.resident, None if usage.heap is None else usage.heap.peak)
 
     def leave_to_parent(self) -> None:
         """This process is a fork of the one whose tests these are."""
-        if self.journal is not None:
-            self.journal.close()
+        if self._journal is not None:
+            self._journal.close()
         self.journal = self.watermark = None
 
     def close(self) -> None:
         """Close what is open."""
-        if self._nodeid:
-            self.pytest_runtest_logfinish()
-        if self.watermark is not None:
-            self.watermark.close()
-        if self.journal is not None:
-            self.journal.close()
+        if self.running:
+            self._finish()
+        if self._watermark is not None:
+            self._watermark.close()
+        if self._journal is not None:
+            self._journal.close()
         self.journal = self.watermark = None
 
 
@@ -169,22 +107,22 @@ class OwnPhases:
     These are no wrappers, and read no more than they must: a session that is only recorded hardly pays for it.
     """
 
-    __slots__ = ("_log",)
+    __slots__ = ("_enter",)
 
     def __init__(self, log: TestLog) -> None:
-        self._log = log
+        self._enter = log.enter
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """The setup begins."""
-        self._log.enter(item, _SETUP)
+        self._enter(item, _SETUP)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """The call begins."""
-        self._log.enter(item, _CALL)
+        self._enter(item, _CALL)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """The teardown begins."""
-        self._log.enter(item, _TEARDOWN)
+        self._enter(item, _TEARDOWN)

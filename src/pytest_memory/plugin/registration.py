@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from pytest_memory.engines.choose import choose_engine
-from pytest_memory.entry import SESSION_PLUGIN
+from pytest_memory.entry import SESSION_PLUGIN, is_controller, is_worker
 from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Clock, Meter, measuring_here
@@ -23,7 +23,7 @@ from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
 from pytest_memory.plugin.terminal import TerminalReport
 from pytest_memory.plugin.unreported import UnreportedCalls
-from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd, is_controller, is_worker
+from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd
 
 
 def register(config: pytest.Config) -> None:

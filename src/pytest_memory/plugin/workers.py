@@ -12,16 +12,6 @@ if TYPE_CHECKING:
     from pytest_memory.plugin.session import MemorySession
 
 
-def is_worker(config: pytest.Config) -> bool:
-    """Whether this process is a worker of pytest-xdist."""
-    return hasattr(config, "workerinput")
-
-
-def is_controller(config: pytest.Config) -> bool:
-    """Whether this process only hands out tests to workers."""
-    return not is_worker(config) and getattr(config.option, "dist", "no") != "no"
-
-
 class WorkerEnd:
     """In a worker: hands over what does not travel on reports."""
 

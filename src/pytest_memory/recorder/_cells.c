@@ -1,21 +1,14 @@
-/* Writes the cells of a breadcrumb, byte for byte as PythonCells in cells.py does.
+/* Writes the cells of a breadcrumb, byte for byte as PythonCells in cells_python.py does.
  *
  * Four states and a name go with every test. In Python a state took a microsecond, and a name two.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "_cells.h"
 
 #include <limits.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "breadcrumbs are little-endian"
-#endif
-
-enum { STATE_BYTES = 29, NAME_HEAD = 12, SETUP = 1 };
+enum { STATE_BYTES = 29, NAME_HEAD = 12 };
 
 struct cells {
     PyObject_HEAD
@@ -27,25 +20,36 @@ struct cells {
     double begun;
 };
 
-static uint32_t crc_table[256];
+/* The remainder of a byte with 0 to 3 zeros behind it: four bytes are looked up at once. */
+static uint32_t crc_table[4][256];
 
 static void make_crc_table(void) {
     for (uint32_t value = 0; value < 256; value++) {
         uint32_t remainder = value;
         for (int bit = 0; bit < 8; bit++) remainder = remainder & 1 ? 0xEDB88320u ^ (remainder >> 1) : remainder >> 1;
-        crc_table[value] = remainder;
+        crc_table[0][value] = remainder;
     }
+    for (int zeros = 1; zeros < 4; zeros++)
+        for (int value = 0; value < 256; value++) {
+            uint32_t before = crc_table[zeros - 1][value];
+            crc_table[zeros][value] = crc_table[0][before & 0xFF] ^ (before >> 8);
+        }
 }
 
-/* That of zlib: CRC-32/ISO-HDLC. */
-static uint32_t crc32(const unsigned char *bytes, size_t length) {
-    uint32_t remainder = 0xFFFFFFFFu;
-    for (size_t i = 0; i < length; i++) remainder = crc_table[(remainder ^ bytes[i]) & 0xFF] ^ (remainder >> 8);
+uint32_t cells_crc32(uint32_t start, const unsigned char *bytes, size_t length) {
+    uint32_t remainder = ~start;
+    for (; length >= 4; length -= 4, bytes += 4) {
+        uint32_t word;
+        memcpy(&word, bytes, sizeof word);
+        word ^= remainder;
+        remainder = crc_table[3][word & 0xFF] ^ crc_table[2][word >> 8 & 0xFF] ^ crc_table[1][word >> 16 & 0xFF] ^
+                    crc_table[0][word >> 24];
+    }
+    for (; length; length--, bytes++) remainder = crc_table[0][(remainder ^ *bytes) & 0xFF] ^ (remainder >> 8);
     return ~remainder;
 }
 
-/* Monotonic seconds; below 0 with an exception set. */
-static double look(const struct cells *self) {
+double cells_look(const struct cells *self) {
     if (!self->clock) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
@@ -57,7 +61,7 @@ static double look(const struct cells *self) {
     return now;
 }
 
-static bool read_activity(PyObject *number, unsigned char *activity) {
+bool cells_read_activity(PyObject *number, unsigned char *activity) {
     long value = PyLong_AsLong(number);
     if (value == -1 && PyErr_Occurred()) return false;
     if (value < 0 || value > UCHAR_MAX) {
@@ -83,53 +87,111 @@ static void write_state(struct cells *self, unsigned char activity, double now) 
     memcpy(cell + 16, &self->begun, 8);
     memcpy(cell + 24, &self->number, 4);
     cell[28] = activity;
-    uint32_t check = crc32(cell, STATE_BYTES);
+    uint32_t check = cells_crc32(0, cell, STATE_BYTES);
     memcpy(cell + STATE_BYTES, &check, sizeof check);
     memcpy((char *)self->memory.buf + self->states[generation & 1], cell, sizeof cell);
 }
 
-static void write_name(struct cells *self, const char *name, Py_ssize_t length) {
+static void write_name(struct cells *self, const unsigned char *name, Py_ssize_t length) {
     if (length > self->room) length = self->room;
     uint32_t number = ++self->number;
-    uint32_t head[] = {number, (uint32_t)length, crc32((const unsigned char *)name, (size_t)length)};
+    uint32_t head[] = {number, (uint32_t)length, cells_crc32(0, name, (size_t)length)};
     char *cell = (char *)self->memory.buf + self->names + (number & 1) * self->stride;
     memcpy(cell, head, NAME_HEAD);
     memcpy(cell + NAME_HEAD, name, (size_t)length);
 }
 
 /* The time, written together with what is done from now on. */
-static PyObject *write_now(struct cells *self, unsigned char activity, bool begins) {
-    double now = look(self);
-    if ((now < 0 && PyErr_Occurred()) || !writable(self)) return NULL;
+static double write_now(struct cells *self, unsigned char activity, bool begins) {
+    double now = cells_look(self);
+    if ((now < 0 && PyErr_Occurred()) || !writable(self)) return -1;
     if (begins) self->begun = now;
     write_state(self, activity, now);
-    return PyFloat_FromDouble(now);
+    return now;
 }
 
+const unsigned char *cells_utf8(PyObject *text, Py_ssize_t *length, PyObject **kept) {
+    *kept = NULL;
+    if (PyUnicode_IS_COMPACT_ASCII(text)) {
+        *length = PyUnicode_GET_LENGTH(text);
+        return PyUnicode_1BYTE_DATA(text);
+    }
+    *kept = PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass"); /* AsUTF8 would leave what it makes on the text */
+    if (!*kept) return NULL;
+    *length = PyBytes_GET_SIZE(*kept);
+    return (const unsigned char *)PyBytes_AS_STRING(*kept);
+}
+
+double cells_write_test(struct cells *self, PyObject *nodeid, unsigned char activity) {
+    if (!PyUnicode_Check(nodeid)) {
+        PyErr_Format(PyExc_TypeError, "the name of a test is text, not %R", nodeid);
+        return -1;
+    }
+    Py_ssize_t length;
+    PyObject *kept;
+    const unsigned char *name = cells_utf8(nodeid, &length, &kept);
+    bool ready = name && writable(self);
+    if (ready) write_name(self, name, length);
+    Py_XDECREF(kept);
+    return ready ? write_now(self, activity, true) : -1;
+}
+
+double cells_write_activity(struct cells *self, unsigned char activity) { return write_now(self, activity, false); }
+
+static PyObject *time_or_error(double now) { return now < 0 && PyErr_Occurred() ? NULL : PyFloat_FromDouble(now); }
+
 static PyObject *cells_begin(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
-    struct cells *self = (struct cells *)object;
-    if (count < 1 || count > 2 || !PyUnicode_Check(arguments[0])) {
+    if (count < 1 || count > 2) {
         PyErr_SetString(PyExc_TypeError, "begin() takes a name and an activity");
         return NULL;
     }
     unsigned char activity = SETUP;
-    if (count > 1 && !read_activity(arguments[1], &activity)) return NULL;
-    if (PyUnicode_IS_COMPACT_ASCII(arguments[0])) {
-        if (!writable(self)) return NULL;
-        write_name(self, (const char *)PyUnicode_1BYTE_DATA(arguments[0]), PyUnicode_GET_LENGTH(arguments[0]));
-    } else { /* not PyUnicode_AsUTF8: that would leave what it makes on the text */
-        PyObject *encoded = PyUnicode_AsEncodedString(arguments[0], "utf-8", "surrogatepass");
-        bool ready = encoded && writable(self);
-        if (ready) write_name(self, PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded));
-        Py_XDECREF(encoded);
-        if (!ready) return NULL;
-    }
-    return write_now(self, activity, true);
+    if (count > 1 && !cells_read_activity(arguments[1], &activity)) return NULL;
+    return time_or_error(cells_write_test((struct cells *)object, arguments[0], activity));
 }
 
 static PyObject *cells_enter(PyObject *object, PyObject *number) {
     unsigned char activity;
-    return read_activity(number, &activity) ? write_now((struct cells *)object, activity, false) : NULL;
+    if (!cells_read_activity(number, &activity)) return NULL;
+    return time_or_error(cells_write_activity((struct cells *)object, activity));
+}
+
+static PyObject *cells_clock(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return time_or_error(cells_look((struct cells *)object));
+}
+
+/* Whether all cells lie inside a memory; else an exception is set. */
+static bool fits(const struct cells *self, Py_ssize_t length) {
+    Py_ssize_t last = length - STATE_BYTES - (Py_ssize_t)sizeof(uint32_t);
+    const Py_ssize_t *states = self->states;
+    bool inside = states[0] >= 0 && states[0] <= last && states[1] >= 0 && states[1] <= last;
+    inside = inside && self->names >= 0 && self->room >= 0 && self->stride >= self->room + NAME_HEAD;
+    if (inside && self->names + 2 * self->stride <= length) return true;
+    PyErr_SetString(PyExc_ValueError, "the cells do not fit into the memory");
+    return false;
+}
+
+/* Writes into another memory from now on, as if nothing had been written before. */
+static bool settle(struct cells *self, PyObject *memory) {
+    Py_buffer taken;
+    if (PyObject_GetBuffer(memory, &taken, PyBUF_WRITABLE) != 0) return false;
+    if (!fits(self, taken.len)) {
+        PyBuffer_Release(&taken);
+        return false;
+    }
+    Py_buffer before = self->memory;
+    self->memory = taken;
+    self->generation = 0;
+    self->number = 0;
+    self->begun = 0;
+    PyBuffer_Release(&before);
+    return true;
+}
+
+static PyObject *cells_move(PyObject *object, PyObject *memory) {
+    if (!settle((struct cells *)object, memory)) return NULL;
+    Py_RETURN_NONE;
 }
 
 static PyObject *cells_release(PyObject *object, PyObject *unused) {
@@ -155,13 +217,7 @@ static PyObject *cells_new(PyTypeObject *type, PyObject *arguments, PyObject *na
     self->stride = stride;
     self->room = room;
     self->clock = clock == Py_None ? NULL : Py_NewRef(clock);
-    if (PyObject_GetBuffer(memory, &self->memory, PyBUF_WRITABLE) == 0) {
-        Py_ssize_t cell = STATE_BYTES + (Py_ssize_t)sizeof(uint32_t), length = self->memory.len;
-        bool fits = states[0] >= 0 && states[0] <= length - cell && states[1] >= 0 && states[1] <= length - cell;
-        fits = fits && names >= 0 && room >= 0 && stride >= room + NAME_HEAD && names + 2 * stride <= length;
-        if (fits) return (PyObject *)self;
-        PyErr_SetString(PyExc_ValueError, "the cells do not fit into the memory");
-    }
+    if (settle(self, memory)) return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
 }
@@ -178,6 +234,8 @@ static void cells_dealloc(PyObject *object) {
 static PyMethodDef cells_methods[] = {
     {"begin", (PyCFunction)(void (*)(void))cells_begin, METH_FASTCALL, "begin(nodeid, activity=1) -> the time"},
     {"enter", cells_enter, METH_O, "enter(activity) -> the time"},
+    {"clock", cells_clock, METH_NOARGS, "clock() -> the time"},
+    {"move", cells_move, METH_O, "move(memory) -> None; writes into another memory from now on, beginning anew"},
     {"release", cells_release, METH_NOARGS, "release() -> None; nothing can be written any more"},
     {NULL, NULL, 0, NULL},
 };
@@ -197,12 +255,19 @@ static PyType_Spec cells_spec = {
     .slots = cells_slots,
 };
 
+PyTypeObject *cells_type;
+
+static int add_type(PyObject *module, const char *name, PyObject *type) {
+    return type ? PyModule_AddObjectRef(module, name, type) : -1;
+}
+
 static int module_exec(PyObject *module) {
     make_crc_table();
-    PyObject *type = PyType_FromSpec(&cells_spec);
-    if (!type) return -1;
-    int result = PyModule_AddObjectRef(module, "Cells", type);
-    Py_DECREF(type);
+    if (!cells_type) cells_type = (PyTypeObject *)PyType_FromSpec(&cells_spec);
+    if (add_type(module, "Cells", (PyObject *)cells_type) < 0) return -1;
+    PyObject *follower = follower_make_type();
+    int result = add_type(module, "Follower", follower);
+    Py_XDECREF(follower);
     return result;
 }
 
@@ -215,7 +280,7 @@ static PyModuleDef_Slot slots[] = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_cells", .m_doc = "The cells of a breadcrumb.", .m_slots = slots,
+    PyModuleDef_HEAD_INIT, .m_name = "_cells", .m_doc = "The cells of a breadcrumb, and who follows the tests.", .m_slots = slots,
 };
 
 PyMODINIT_FUNC PyInit__cells(void) { return PyModuleDef_Init(&definition); }

@@ -25,11 +25,8 @@ import mmap
 import os
 import struct
 import time
-import zlib
 
-from ..errors import UnreadableFile
-from ..model.activity import ACTIVITIES
-from .cells import CELL, END, NAME, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATE, STATES_AT, choose_cells
+from .cells import END, NAME_ROOM, make_cells
 from .forks import call_in_forks
 
 TYPE_CHECKING = False
@@ -38,44 +35,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ..model import Activity
+    from ..errors import UnreadableFile
+    from .cells import Cells
+    from .crumbs import GuardRequest
 
 CRUMB_SUFFIX = ".crumb"
 VERSION = 1
 
-_MAGIC = b"PTMCRUMB"
-_HEADER = struct.Struct("<8sIIqddd32sB")
-_FLAGS = struct.Struct("<BxxxiB")
-_REQUEST = struct.Struct("<QQQ")
-_CHECK = struct.Struct("<I")
-_ANSWER = struct.Struct("<Q")
-_FLAGS_AT, _REQUEST_AT, _ANSWER_AT = 128, 320, 384
-_REQUEST_SLICE = slice(_REQUEST_AT, _REQUEST_AT + _REQUEST.size + _CHECK.size)
-
-
-class Crumb:
-    """What a test process was doing last.
-
-    Attributes:
-        generation: Counts the writes.
-        number: Counts the names; a test that runs twice has two.
-        nodeid: The running test, or the collector while collecting; ``""`` if none.
-        activity: What it was doing.
-        since: When that began, in seconds (monotonic).
-        test_since: When the test began, in seconds (monotonic).
-    """
-
-    __slots__ = ("activity", "generation", "nodeid", "number", "since", "test_since")
-
-    def __init__(
-        self, *, generation: int, number: int, nodeid: str, activity: Activity, since: float, test_since: float
-    ) -> None:
-        self.generation = generation
-        self.number = number
-        self.nodeid = nodeid
-        self.activity = activity
-        self.since = since
-        self.test_since = test_since
+MAGIC = b"PTMCRUMB"
+HEADER = struct.Struct("<8sIIqddd32sB")
+FLAGS = struct.Struct("<BxxxiB")
+REQUEST = struct.Struct("<QQQ")
+CHECK = struct.Struct("<I")
+ANSWER = struct.Struct("<Q")
+FLAGS_AT, REQUEST_AT, ANSWER_AT = 128, 320, 384
+REQUEST_SLICE = slice(REQUEST_AT, REQUEST_AT + REQUEST.size + CHECK.size)
 
 
 class CrumbHeader:
@@ -103,17 +77,6 @@ class CrumbHeader:
         self.locked = locked
 
 
-class GuardRequest:
-    """The recorder asks a test to stop. ``resident`` and ``threshold`` are bytes; ``generation`` counts requests."""
-
-    __slots__ = ("generation", "resident", "threshold")
-
-    def __init__(self, generation: int, resident: int, threshold: int) -> None:
-        self.generation = generation
-        self.resident = resident
-        self.threshold = threshold
-
-
 class Breadcrumb:
     """The writer's side, one per test process.
 
@@ -128,6 +91,7 @@ class Breadcrumb:
 
     Attributes:
         clock: The same.
+        cells: Write into it.
         begin: See :meth:`Cells.begin <pytest_memory.recorder.cells.Cells.begin>`.
         enter: See :meth:`Cells.enter <pytest_memory.recorder.cells.Cells.enter>`.
 
@@ -135,7 +99,7 @@ class Breadcrumb:
         OSError: The file cannot be made, or there is no room for it.
     """
 
-    __slots__ = ("__weakref__", "_cells", "_descriptor", "_map", "_writer", "begin", "clock", "enter", "path", "pid")
+    __slots__ = ("__weakref__", "_descriptor", "_map", "begin", "cells", "clock", "enter", "path", "pid")
 
     def __init__(
         self,
@@ -158,9 +122,9 @@ class Breadcrumb:
         locked = lock_for_life(self._descriptor)
         name = (worker or "").encode("utf-8", "replace")[:32]
         header = (VERSION, NAME_ROOM, self.pid, process_started, time.time(), clock(), name, locked)
-        _HEADER.pack_into(self._map, 0, _MAGIC, *header)
-        self._writer = choose_cells()  # once: a fork is no place to look for modules
-        self._write_into(self._map)
+        HEADER.pack_into(self._map, 0, MAGIC, *header)
+        self.cells: Cells = make_cells(self._map, clock)
+        self.begin, self.enter = self.cells.begin, self.cells.enter  # bound once: every phase of every test is written
         self.idle()
         call_in_forks(self.leave_to_parent)
 
@@ -170,16 +134,18 @@ class Breadcrumb:
 
     def guard_request(self) -> GuardRequest | None:
         """The last request of the memory guard, or ``None`` if it never made one."""
-        return _read_request(self._map)
+        from .crumbs import read_request
+
+        return read_request(self._map)
 
     def answer(self, request: GuardRequest) -> None:
         """The running test is being stopped, as was asked."""
-        _ANSWER.pack_into(self._map, _ANSWER_AT, request.generation)
+        ANSWER.pack_into(self._map, ANSWER_AT, request.generation)
 
     def end(self, status: int) -> None:
         """The session ends in an orderly way, with this exit status."""
-        told = self._map[_FLAGS_AT + _FLAGS.size - 1]
-        _FLAGS.pack_into(self._map, _FLAGS_AT, 1, status, told)
+        told = self._map[FLAGS_AT + FLAGS.size - 1]
+        FLAGS.pack_into(self._map, FLAGS_AT, 1, status, told)
 
     def close(self) -> None:
         """Close the file. It stays on disk."""
@@ -191,127 +157,64 @@ class Breadcrumb:
         if self._descriptor >= 0:
             self._unmap()
             self._map = mmap.mmap(-1, END)
-            self._write_into(self._map)
-
-    def _write_into(self, memory: mmap.mmap) -> None:
-        self._cells = cells = self._writer(memory, self.clock)
-        self.begin, self.enter = cells.begin, cells.enter  # bound once: every phase of every test is written
+            self.cells.move(self._map)
 
     def _unmap(self) -> None:
-        self._cells.release()
+        self.cells.release()
         self._map.close()
         os.close(self._descriptor)
         self._descriptor = -1
 
 
-class CrumbReader:
-    """The reader's side.
-
-    Args:
-        path: A breadcrumb of any process, alive or dead.
+def glance(path: str | Path) -> tuple[CrumbHeader, bool]:
+    """Whose breadcrumb it is, and whether its session said that it ended. Most are never looked at closer.
 
     Raises:
         OSError: The file cannot be opened.
         UnreadableFile: It is not a breadcrumb, or one of a newer version.
     """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = path
-        self._name: tuple[int, str] | None = None
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-        try:
-            size = os.fstat(descriptor).st_size
-            if size < END:
-                raise UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: {size} bytes")
-            self._map = mmap.mmap(descriptor, END)
-        finally:
-            os.close(descriptor)
-        magic, version, _room, pid, started, wall, monotonic, worker, locked = _HEADER.unpack_from(self._map)
-        if magic != _MAGIC:
-            raise UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: it begins with {magic!r}")
-        if version != VERSION:
-            raise UnreadableFile(
-                f"{str(path)!r} is a breadcrumb of version {version}", "read it with the version that made it"
-            )
-        name = worker.rstrip(b"\0").decode("utf-8", "replace") or None
-        self.header = CrumbHeader(
-            worker=name, pid=pid, process_started=started, wall=wall, monotonic=monotonic, locked=bool(locked)
-        )
-
-    def read(self) -> Crumb | None:
-        """The newest state that is whole; ``None`` if none is."""
-        for _ in range(8):  # a writer may be at it; each of its writes takes less than a microsecond
-            for state in sorted(filter(None, map(self._read_state, STATES_AT)), reverse=True):
-                generation, since, begun, number, activity = state
-                name = self._read_name(number) if activity else ""
-                if name is not None and activity < len(ACTIVITIES):
-                    return Crumb(
-                        generation=generation,
-                        number=number,
-                        nodeid=name,
-                        activity=ACTIVITIES[activity],
-                        since=since,
-                        test_since=begun,
-                    )
-        return None
-
-    @property
-    def ended(self) -> bool:
-        """The session said that it ended."""
-        return bool(_FLAGS.unpack_from(self._map, _FLAGS_AT)[0])
-
-    @property
-    def status(self) -> int | None:
-        """The exit status with which it ended, or ``None``."""
-        ended, status, _ = _FLAGS.unpack_from(self._map, _FLAGS_AT)
-        return status if ended else None
-
-    @property
-    def told(self) -> bool:
-        """Somebody has read of this death already."""
-        return bool(_FLAGS.unpack_from(self._map, _FLAGS_AT)[2])
-
-    def mark_told(self) -> None:
-        """Remember that its death was told."""
-        self._map[_FLAGS_AT + _FLAGS.size - 1] = 1
-
-    def request(self, generation: int, resident: int, threshold: int) -> None:
-        """Leave a request of the memory guard for the process; bytes."""
-        cell = _REQUEST.pack(generation, resident, threshold)
-        self._map[_REQUEST_SLICE] = cell + _CHECK.pack(zlib.crc32(cell))
-
-    @property
-    def answered(self) -> int:
-        """Generation of the last request of the memory guard that a test was stopped for; 0 if none was."""
-        return int(_ANSWER.unpack_from(self._map, _ANSWER_AT)[0])
-
-    def close(self) -> None:
-        """Unmap the file."""
-        self._map.close()
-
-    def _read_state(self, at: int) -> tuple[int, float, float, int, int] | None:
-        cell, check = CELL.unpack_from(self._map, at)
-        return STATE.unpack(cell) if check == zlib.crc32(cell) else None
-
-    def _read_name(self, number: int) -> str | None:
-        if self._name is not None and self._name[0] == number:  # a name that was whole once does not change
-            return self._name[1]
-        at = NAMES_AT + (number & 1) * NAME_STRIDE
-        written, length, check = NAME.unpack_from(self._map, at)
-        encoded = self._map[at + NAME.size : at + NAME.size + min(length, NAME_ROOM)]
-        if written != number or zlib.crc32(encoded) != check:
-            return None
-        name = decode_name(encoded)
-        self._name = number, name
-        return name
-
-
-def decode_name(encoded: bytes) -> str:
-    """A stored name as text: lone surrogates survive, a character cut at the end is dropped."""
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
     try:
-        return encoded.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return encoded.decode("utf-8", "ignore")
+        size = os.fstat(descriptor).st_size
+        content = os.read(descriptor, FLAGS_AT + FLAGS.size)
+    finally:
+        os.close(descriptor)
+    return parse_header(content, size, path), bool(FLAGS.unpack_from(content, FLAGS_AT)[0])
+
+
+def parse_header(content: bytes | mmap.mmap, size: int, path: str | Path) -> CrumbHeader:
+    """The header of a breadcrumb.
+
+    Args:
+        content: The file, or its beginning.
+        size: Bytes of the file.
+        path: Its path, for messages.
+
+    Raises:
+        UnreadableFile: It is not a breadcrumb, or one of a newer version.
+    """
+    if size < END:
+        raise unreadable(path, f"{size} bytes")
+    magic, version, _room, pid, started, wall, monotonic, worker, locked = HEADER.unpack_from(content)
+    if magic != MAGIC:
+        raise unreadable(path, f"it begins with {magic!r}")
+    if version != VERSION:
+        from ..errors import UnreadableFile
+
+        raise UnreadableFile(
+            f"{str(path)!r} is a breadcrumb of version {version}", "read it with the version that made it"
+        )
+    name = worker.rstrip(b"\0").decode("utf-8", "replace") or None
+    return CrumbHeader(
+        worker=name, pid=pid, process_started=started, wall=wall, monotonic=monotonic, locked=bool(locked)
+    )
+
+
+def unreadable(path: str | Path, reason: str) -> UnreadableFile:
+    """The error for a file that is no breadcrumb; its class is loaded when there is one."""
+    from ..errors import UnreadableFile
+
+    return UnreadableFile(f"{str(path)!r} is not a breadcrumb of pytest-memory: {reason}")
 
 
 def lock_for_life(descriptor: int) -> bool:
@@ -334,10 +237,3 @@ def _allocate(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
     else:
         os.write(descriptor, bytes(size))
-
-
-def _read_request(mapped: mmap.mmap) -> GuardRequest | None:
-    cell = mapped[_REQUEST_SLICE]
-    if not any(cell) or _CHECK.unpack_from(cell, _REQUEST.size)[0] != zlib.crc32(cell[: _REQUEST.size]):
-        return None
-    return GuardRequest(*_REQUEST.unpack_from(cell))

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
 
-from ..errors import UnreadableFile
-from ..instruments.children import process_table
-from .channel import CRUMB_SUFFIX, CrumbReader
+from ..instruments.started import process_started
+from .channel import CRUMB_SUFFIX, glance
 from .journal import FILE_NAME
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .channel import CrumbHeader
+    from .crumbs import CrumbReader
 
 KEPT = 10
 """Sessions whose records stay; older ones are removed when a session begins."""
 
-_NAME = re.compile(r"\d{8}T\d{6}-\d+(-\d+)?")
+_STAMP = "00000000T000000"
+_DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
 
 
 def crumb_path(session: Path, worker: str | None) -> Path:
@@ -59,10 +64,17 @@ def _is_made(folder: Path) -> bool:
 def sessions(folder: Path) -> list[Path]:
     """The sessions of a folder, newest first."""
     try:
-        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
+        found = [path for path in folder.iterdir() if _is_session(path.name) and path.is_dir()]
     except OSError:
         return []
     return sorted(found, key=_age, reverse=True)
+
+
+def _is_session(name: str) -> bool:
+    """Whether a folder has the name of a session. By hand: to compile a pattern takes longer than all else here."""
+    stamp, *numbers = name.split("-")
+    digits = all(number.isascii() and number.isdecimal() for number in numbers)
+    return stamp.translate(_DIGITS_TO_ZERO) == _STAMP and len(numbers) in (1, 2) and digits
 
 
 def _age(session: Path) -> tuple[str, list[int]]:
@@ -89,41 +101,53 @@ def folder_for(rootdir: Path, user_cache: Path) -> Path:
 
 def is_alive(session: Path) -> bool:
     """Whether a process of the session still runs."""
-    return any(process_lives(crumb) for crumb in read_crumbs(session))
+    return any(process_lives(path, header) for path, header, _ in _glances(session))
+
+
+def _glances(session: Path) -> Iterator[tuple[Path, CrumbHeader, bool]]:
+    """The breadcrumbs of a session, whose they are, and whether that process said that it ended."""
+    for path in _crumb_paths(session):
+        with contextlib.suppress(OSError, ValueError):  # an UnreadableFile is one
+            yield path, *glance(path)
+
+
+def _crumb_paths(session: Path) -> list[Path]:
+    return sorted(session.glob(f"*{CRUMB_SUFFIX}"))
 
 
 def read_crumbs(session: Path) -> Iterator[CrumbReader]:
     """The breadcrumbs of a session that can be read."""
-    for path in sorted(session.glob(f"*{CRUMB_SUFFIX}")):
-        with contextlib.suppress(OSError, UnreadableFile):
+    from .crumbs import CrumbReader
+
+    for path in _crumb_paths(session):
+        with contextlib.suppress(OSError, ValueError):
             yield CrumbReader(path)
 
 
-def process_lives(crumb: CrumbReader) -> bool:
+def process_lives(path: str | Path, header: CrumbHeader) -> bool:
     """Whether the process that wrote a breadcrumb still runs.
 
     Its lock answers, also across containers; where the file system has no locks, its process id and start do.
     """
-    header = crumb.header
     if header.pid == os.getpid():  # opening and closing the file would release our own lock
         return True
     if header.locked:
         try:
             import fcntl
 
-            with Path(crumb.path).open("r+b") as file:
+            with Path(path).open("r+b") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (ImportError, OSError):
             return True
         return False
-    started = process_table().started(header.pid)
+    started = process_started(header.pid)
     return started is not None and (header.process_started in (0.0, started))
 
 
 def has_ended(session: Path) -> bool:
     """Whether every process of a session said that it ended: there is nothing to explain, and nothing to read."""
-    crumbs = list(read_crumbs(session))
-    return bool(crumbs) and all(crumb.ended for crumb in crumbs)
+    said = [ended for *_, ended in _glances(session)]
+    return bool(said) and all(said)
 
 
 def project_folders(start: Path, user_cache: Path) -> list[Path]:

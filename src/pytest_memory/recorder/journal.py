@@ -29,10 +29,6 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from enum import IntEnum
-
-from .channel import decode_name
 
 TYPE_CHECKING = False
 
@@ -46,23 +42,11 @@ FIRST_WORD = b"pytest-memory-journal "
 FILE_NAME = "session.journal"
 
 SYNC = b"\xf5\x9d"
-_FRAME = struct.Struct("<2sBII")
-_TIME = struct.Struct("<d")
-_ENTRY = struct.Struct("<HIBII")
-_NAME = struct.Struct("<I")
-TEST = struct.Struct("<BB")
-_PHASE_FORMAT = "BddQQQQ"
-_PHASE_NUMBERS = len(_PHASE_FORMAT)
-PHASE = struct.Struct("<" + _PHASE_FORMAT)
-_pack_three = struct.Struct("<BB" + _PHASE_FORMAT * 3).pack
-_MOST_PHASES = 255
-ABSENT = 2**64 - 1
-_LARGEST_PAYLOAD = 2**24
-_KIB = 1024
+FRAME = struct.Struct("<2sBII")
 
 
-class Kind(IntEnum):
-    """What a frame holds."""
+class Kind:
+    """What a frame holds. No enumeration: to make one takes longer than all else in this module."""
 
     HEAD = 1
     JOIN = 2
@@ -72,19 +56,6 @@ class Kind(IntEnum):
     DEATH = 6
     NOTE = 7
     END = 8
-
-
-class Entry:
-    """One process at one tick: its index, the number of its test's name (0: none), activity, and bytes."""
-
-    __slots__ = ("activity", "children", "name", "process", "resident")
-
-    def __init__(self, process: int, name: int, activity: int, resident: int, children: int) -> None:
-        self.process = process
-        self.name = name
-        self.activity = activity
-        self.resident = resident
-        self.children = children
 
 
 class JournalWriter:
@@ -110,9 +81,12 @@ class JournalWriter:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(path, flags, 0o644)
 
-    def append(self, kind: Kind, payload: bytes) -> bool:
+    def append(self, kind: int, payload: bytes) -> bool:
         """Write one frame; say whether it is in the file."""
-        frame = _FRAME.pack(SYNC, kind, len(payload), zlib.crc32(payload, kind)) + payload
+        return self.put(make_frame(kind, payload))
+
+    def put(self, frame: bytes) -> bool:
+        """Write one frame as :func:`make_frame` makes it; say whether it is in the file."""
         try:
             written = os.write(self._descriptor, frame)
         except OSError as error:
@@ -125,7 +99,7 @@ class JournalWriter:
             return False
         return True
 
-    def append_json(self, kind: Kind, value: object) -> bool:
+    def append_json(self, kind: int, value: object) -> bool:
         """Write one frame of JSON."""
         return self.append(kind, json.dumps(value, separators=(",", ":")).encode())
 
@@ -134,6 +108,11 @@ class JournalWriter:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def make_frame(kind: int, payload: bytes) -> bytes:
+    """A frame as it stands in the file."""
+    return FRAME.pack(SYNC, kind, len(payload), zlib.crc32(payload, kind)) + payload
 
 
 def create_journal(path: Path, head: dict[str, Any]) -> JournalWriter:
@@ -153,108 +132,3 @@ def create_journal(path: Path, head: dict[str, Any]) -> JournalWriter:
         writer.close()
         raise OSError(f"{writer.failure}: {str(path)!r}")
     return writer
-
-
-def pack_tick(time: float, entries: Iterable[Entry]) -> bytes:
-    """The payload of a TICK; entries in bytes, stored in KiB."""
-    packed = [
-        _ENTRY.pack(entry.process, entry.name, entry.activity, entry.resident // _KIB, entry.children // _KIB)
-        for entry in entries
-    ]
-    return _TIME.pack(time) + b"".join(packed)
-
-
-def unpack_tick(payload: bytes) -> tuple[float, Iterator[Entry]]:
-    """Undo :func:`pack_tick`."""
-    body = memoryview(payload)[_TIME.size :]
-    usable = body[: len(body) - len(body) % _ENTRY.size]
-    entries = (
-        Entry(process, name, activity, resident * _KIB, children * _KIB)
-        for process, name, activity, resident, children in _ENTRY.iter_unpack(usable)
-    )
-    return _TIME.unpack_from(payload)[0], entries
-
-
-def pack_name(number: int, name: str) -> bytes:
-    """The payload of a NAME."""
-    return _NAME.pack(number) + name.encode("utf-8", "surrogatepass")
-
-
-def unpack_name(payload: bytes) -> tuple[int, str]:
-    """Undo :func:`pack_name`."""
-    return _NAME.unpack_from(payload)[0], decode_name(payload[_NAME.size :])
-
-
-def pack_test(nodeid: str, worker: str | None, phases: Sequence[float]) -> bytes:
-    """The payload of a TEST: all phases of one attempt at one test.
-
-    Args:
-        nodeid: The test's.
-        worker: As in :class:`pytest_memory.model.Series`.
-        phases: Its phases that ended, in order, seven numbers each: index of ``ACTIVITIES``; start and end in seconds
-            (monotonic); resident bytes at its start, at its end, and at its peak; heap peak in bytes. What is not
-            known is :data:`ABSENT`. The first 255 phases are kept.
-    """
-    count = len(phases) // _PHASE_NUMBERS
-    if count == 3 and worker is None:  # nearly all tests, and each waits for this
-        head = _pack_three(0, 3, *phases)
-    else:
-        head = _pack_phases(worker or "", min(count, _MOST_PHASES), phases)
-    return head + nodeid.encode("utf-8", "surrogatepass")
-
-
-def _pack_phases(worker: str, count: int, phases: Sequence[float]) -> bytes:
-    name = worker.encode()
-    kept = phases[: count * _PHASE_NUMBERS]
-    return TEST.pack(len(name), count) + name + struct.pack("<" + _PHASE_FORMAT * count, *kept)
-
-
-class Frame:
-    """A whole frame of a journal; ``skipped`` counts the bytes before it that belong to none."""
-
-    __slots__ = ("kind", "payload", "skipped")
-
-    def __init__(self, kind: int, payload: bytes, skipped: int) -> None:
-        self.kind = kind
-        self.payload = payload
-        self.skipped = skipped
-
-
-def frames(content: bytes | memoryview) -> Iterator[Frame]:
-    """Every whole frame in order.
-
-    Args:
-        content: The file without its first line; it may be damaged anywhere.
-    """
-    view = memoryview(content)
-    raw = bytes(content) if not isinstance(content, bytes) else content
-    position, skipped = 0, 0
-    while position + _FRAME.size <= len(view):
-        sync, kind, length, check = _FRAME.unpack_from(view, position)
-        begin = position + _FRAME.size
-        if sync == SYNC and length <= _LARGEST_PAYLOAD and begin + length <= len(view):
-            payload = raw[begin : begin + length]
-            if zlib.crc32(payload, kind) == check:
-                yield Frame(kind, payload, skipped)
-                position, skipped = begin + length, 0
-                continue
-        following = raw.find(SYNC, position + 1)
-        following = len(view) if following < 0 else following
-        skipped += following - position
-        position = following
-
-
-def read_head(path: Path) -> dict[str, Any]:
-    """What a journal says of its session when it starts; empty if that cannot be read."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(65_536)
-    except OSError:
-        return {}
-    for frame in frames(start[len(FIRST_LINE) :]):
-        if frame.kind == Kind.HEAD:
-            try:
-                return dict(json.loads(frame.payload))
-            except (ValueError, TypeError):
-                break
-    return {}

@@ -13,8 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..errors import PytestMemoryError
-from .settings import RecorderSettings
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from ..errors import RecorderUnavailable
+    from .settings import RecorderSettings
 
 _PROGRAM = "import sys; sys.path[:0] = sys.argv[2:]; from pytest_memory.recorder.process import main; main(sys.argv[1])"
 
@@ -29,8 +32,10 @@ def _packages() -> list[str]:
     return folders
 
 
-class RecorderUnavailable(PytestMemoryError):
-    """The recorder cannot run here; the message is a clause that says why."""
+def _unavailable(reason: str) -> RecorderUnavailable:
+    from ..errors import RecorderUnavailable
+
+    return RecorderUnavailable(reason)
 
 
 class RecorderProcess:
@@ -48,9 +53,9 @@ class RecorderProcess:
 
     def __init__(self, settings: RecorderSettings, terminal: int) -> None:
         if sys.platform == "win32":
-            raise RecorderUnavailable("the recorder needs POSIX signals and pipes")
+            raise _unavailable("the recorder needs POSIX signals and pipes")
         if not sys.executable:
-            raise RecorderUnavailable("this interpreter does not know its own executable")
+            raise _unavailable("this interpreter does not know its own executable")
         control, self._control = os.pipe()
         self._report, report = os.pipe()
         self._heard = b""
@@ -67,7 +72,7 @@ class RecorderProcess:
         except OSError as error:
             os.close(self._control)
             os.close(self._report)
-            raise RecorderUnavailable(f"the recorder cannot be started: {error.strerror or error}") from error
+            raise _unavailable(f"the recorder cannot be started: {error.strerror or error}") from error
         finally:
             os.close(control)
             os.close(report)

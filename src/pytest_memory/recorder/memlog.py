@@ -10,7 +10,8 @@ import json
 import os
 
 from ..model.activity import ACTIVITIES, CONTROLLER
-from .journal import FIRST_LINE, Entry, Frame, Kind, frames, unpack_name, unpack_tick
+from .frames import Entry, Frame, frames, unpack_name, unpack_tick
+from .journal import FIRST_LINE, Kind
 
 TYPE_CHECKING = False
 

@@ -20,9 +20,11 @@ from ..instruments.cgroup import read_bounds
 from ..instruments.children import process_table
 from ..instruments.pidfd import exit_status
 from ..model.activity import CONTROLLER
-from .channel import CRUMB_SUFFIX, CrumbReader
+from .channel import CRUMB_SUFFIX
+from .crumbs import CrumbReader
+from .frames import Entry, pack_name, pack_tick
 from .guarding import GUARD_INTERVAL
-from .journal import FILE_NAME, Entry, JournalWriter, Kind, pack_name, pack_tick
+from .journal import FILE_NAME, JournalWriter, Kind
 from .settings import RecorderSettings
 from .watching import WatchedProcess
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UnreadableFile
 from ..model import CONTROLLER, Death, Timeline
-from .channel import CrumbReader
+from .crumbs import CrumbReader
 from .folders import process_lives, read_crumbs
 from .journal import FILE_NAME
 from .memlog import write_memlog
@@ -46,7 +46,7 @@ def read_session(path: Path) -> SessionRecord:
     if not crumbs and not journal.exists():
         raise UnreadableFile(f"{str(path)!r} is no session of pytest-memory", "name its folder or its journal")
     timeline = read_journal(journal) if journal.exists() else _bare_timeline(crumbs)
-    alive = [crumb for crumb in crumbs if process_lives(crumb)]
+    alive = [crumb for crumb in crumbs if process_lives(crumb.path, crumb.header)]
     known = {death.pid for death in timeline.deaths}
     left = [crumb for crumb in crumbs if not crumb.ended and crumb not in alive and crumb.header.pid not in known]
     controller_ended = any(crumb.ended for crumb in crumbs if crumb.header.worker in (None, CONTROLLER))

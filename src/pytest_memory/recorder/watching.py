@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from ..instruments.children import ProcessTable
-    from .channel import Crumb, CrumbReader
+    from .crumbs import Crumb, CrumbReader
     from .settings import RecorderSettings
 
 _CHILDREN_EVERY = 0.05

@@ -1,0 +1,50 @@
+"""Hooks of the flight recorder that few sessions need: to register one costs 0.2 million instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_memory.plugin.recorder_recording import Recording
+
+
+class LastDeath:
+    """Says what the last session died in: in the header, else at the end.
+
+    Args:
+        sentences: What to say.
+    """
+
+    def __init__(self, sentences: list[str]) -> None:
+        self._sentences = sentences
+
+    def pytest_report_header(self) -> list[str]:
+        """Say it."""
+        sentences, self._sentences = self._sentences, []
+        return [f"memory: {sentence}" for sentence in sentences]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say it, if there was no header."""
+        for sentence in self._sentences:
+            terminalreporter.write_line(f"memory: {sentence}")
+
+
+class WarmUp:
+    """Lets the recorder find its feet, and sample a baseline, before the first test.
+
+    Args:
+        recording: The recorder, and how long to wait for it.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Wait."""
+        self._recording.warm_up()
+        return (yield)
