@@ -62,7 +62,7 @@ def main() -> int:
 
 def compare_cases(command: list[str], runs: list[str], limit: float) -> list[tuple]:
     gates = ["--fail-on", "peak:50%", "--fail-on", "time:50%", "--significant"]
-    wide = ["--columns", "time,peak"]
+    wide, four = ["--columns", "time,peak"], ["--columns", "time,peak,allocated,allocations"]
     options = [
         ("5 runs x 5,000", runs, []),
         ("--metric peak", runs, ["--metric", "peak"]),
@@ -74,6 +74,12 @@ def compare_cases(command: list[str], runs: list[str], limit: float) -> list[tup
         ("--columns, all statistics, 5,000 groups", runs, wide),
         ("--columns --group-by func", runs, [*wide, "--group-by", "func"]),
         ("--columns --diff", runs, [*wide, "--diff", "--group-by", "module"]),
+        ("four columns", runs, four),
+        ("four columns, --group-by func", runs, [*four, "--group-by", "func"]),
+        ("four columns, --diff", runs, [*four, "--diff"]),
+        ("four columns, --format md", runs, [*four, "--format", "md"]),
+        ("four columns, --format json", runs, [*four, "--format", "json"]),
+        ("four columns, --diff, --format json", runs, [*four, "--diff", "--format", "json"]),
         ("--pivot", runs[:1], [*wide, "--pivot", "kind", "--stat", "min"]),
     ]
     return [(f"compare, {name}", command, ["compare", *paths, *more], limit) for name, paths, more in options]

@@ -90,8 +90,49 @@ def weigh(
         return Evidence("exact", None, base[0] != head[0], counts)
     if _smallest_p(*counts) >= alpha:
         return Evidence("none", None, None, counts)
-    p, superiority = mann_whitney(base, head)
-    return Evidence("mann-whitney", p, p < alpha and max(superiority, 1 - superiority) >= least_effect, counts)
+    test = mann_whitney(base, head)
+    return Evidence("mann-whitney", test.p, _is_real(test, alpha, least_effect), counts)
+
+
+def _is_real(test: RankTest, alpha: float, least_effect: float) -> bool:
+    return test.p < alpha and max(test.superiority, 1 - test.superiority) >= least_effect
+
+
+def differ(
+    bases: Sequence[Sequence[float]], heads: Sequence[Sequence[float]], alpha: float, least_effect: float
+) -> list[bool]:
+    """Whether :func:`weigh` calls the differences between many pairs of series real.
+
+    Args:
+        bases: The older series, none of them empty.
+        heads: The newer ones, none of them empty.
+        alpha: See :func:`weigh`.
+        least_effect: See :func:`weigh`.
+    """
+    return [_differ(base, head, alpha, least_effect) for base, head in zip(bases, heads, strict=True)]
+
+
+def _differ(base: Sequence[float], head: Sequence[float], alpha: float, least_effect: float) -> bool:
+    counts = len(base), len(head)
+    places = dict(zip(sorted([*base, *head]), range(sum(counts)), strict=True))
+    if len(places) < sum(counts) or max(counts) > _EXACT_WITHOUT_TIES:
+        return weigh(base, head, alpha=alpha, least_effect=least_effect).real is True
+    below = sum(map(places.__getitem__, base)) - counts[0] * (counts[0] - 1) // 2  # as mann_whitney counts it
+    return _real_without_ties(*counts, alpha, least_effect)[below]
+
+
+def _fit_exact_test(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Whether there are no ties, and not too many values."""
+    counts = len(first), len(second)
+    return max(counts) <= _EXACT_WITHOUT_TIES and len({*first, *second}) == sum(counts)
+
+
+@lru_cache(maxsize=256)
+def _real_without_ties(base: int, head: int, alpha: float, least_effect: float) -> tuple[bool, ...]:
+    """Whether a difference without ties is real, by how many pairs have the larger value in the base."""
+    if _smallest_p(base, head) >= alpha:
+        return (False,) * (base * head + 1)
+    return tuple([_is_real(_without_ties(below, base, head), alpha, least_effect) for below in range(base * head + 1)])
 
 
 def weigh_summaries(base: Summary, head: Summary, *, alpha: float = 0.05) -> Evidence:
@@ -123,13 +164,18 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     ordered = sorted(second)
     below = sum(map(bisect_left, repeat(ordered), first))
     pairs = len(first) * len(second)
+    if _fit_exact_test(first, second):
+        return _without_ties(below, len(first), len(second))
     if len({*first, *second}) == len(first) + len(second):  # no ties
-        if max(len(first), len(second)) <= _EXACT_WITHOUT_TIES:
-            return RankTest(_exact_p(len(first), len(second))[below], below / pairs)
         return RankTest(_normal_p(below, len(first), len(second), ()), below / pairs)
     doubled = below + sum(map(bisect_right, repeat(ordered), first))  # 2 U
     sizes = tuple([size for _, size in sorted(Counter([*first, *second]).items())])
     return RankTest(_tied_p(doubled, len(first), len(second), sizes), doubled / (2 * pairs))
+
+
+def _without_ties(below: int, first: int, second: int) -> RankTest:
+    """The test where ``below`` pairs have the larger value in the first series."""
+    return RankTest(_exact_p(first, second)[below], below / (first * second))
 
 
 def _tied_p(doubled: int, first: int, second: int, sizes: tuple[int, ...]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -49,14 +49,11 @@ def summarise(values: Sequence[float], stat: str) -> float:
     return _SUMMARIES[stat](values)
 
 
-def geometric_mean(values: Iterable[float]) -> float | None:
+def geometric_mean(values: Collection[float]) -> float | None:
     """Geometric mean of positive values, or ``None`` if there is none or one is not positive."""
-    logarithms = []
-    for value in values:
-        if value <= 0:
-            return None
-        logarithms.append(math.log(value))
-    return math.exp(math.fsum(logarithms) / len(logarithms)) if logarithms else None
+    if not values or min(values) <= 0:
+        return None
+    return math.exp(math.fsum(map(math.log, values)) / len(values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.store.benchmarks import read_benchmarks
+from pytest_memory.store.columns import Columns
 from pytest_memory.store.lineup import LabelledRun, Selection, line_up
 from pytest_memory.store.measured import Measured, Wanted
 from pytest_memory.store.series import PassSeries, Series, series_of
@@ -45,7 +46,10 @@ def test_times_say_the_same_by_the_column(tmp_path_factory, entries, lost):
         save(path, *[{"stats": {**entry, "data": [1.5, 2.5]}} for entry in entries])
     ).benchmarks
     keys = [benchmark.id for benchmark in benchmarks]
-    fast, slow = series_of(keys, benchmarks, "time", TIMES), series_of(keys, benchmarks, "time", Wanted())
+    fast, slow = (
+        series_of(keys, Columns(benchmarks), "time", TIMES),
+        series_of(keys, Columns(benchmarks), "time", Wanted()),
+    )
     for stat in STATS:
         assert fast.column(stat) == slow.column(stat) == one_by_one(fast, stat)
 
@@ -58,6 +62,31 @@ def test_peaks_say_the_same_by_the_column(peaks):
     assert list(series) == list(single)
     for stat in STATS:
         assert series.column(stat) == single.column(stat) == one_by_one(series, stat)
+
+
+rounds = st.lists(st.sampled_from([1.5, 2.5]) | seconds, max_size=12)
+measured = st.fixed_dictionaries(
+    {"min": seconds}, optional={"median": seconds, "iqr": seconds, "rounds": st.integers(1, 20), "data": rounds}
+)
+
+
+@given(st.lists(st.tuples(measured, measured, passes, passes), min_size=1, max_size=4), st.sampled_from([0.05, 0.3]))
+def test_differences_are_as_real_by_the_column(tmp_path_factory, pairs, alpha):
+    """As between each two measurements, whether rounds were kept by all, by some or by none."""
+    folder = tmp_path_factory.mktemp("runs")
+    wanted = Wanted.of([], evidence=True)
+    series = []
+    for side in range(2):
+        entries = [
+            {"stats": {**pair[side]}, "extra_info": {"benchmem": {"peak_bytes": pair[2 + side]}}} for pair in pairs
+        ]
+        benchmarks = read_benchmarks(save(folder / f"{side}.json", *entries)).benchmarks
+        keys = [benchmark.id for benchmark in benchmarks]
+        series.append({metric: series_of(keys, Columns(benchmarks), metric, wanted) for metric in ("time", "peak")})
+    for metric in ("time", "peak"):
+        base, head = series[0][metric], series[1][metric]
+        expected = [base[key].compare(head[key], metric, alpha).real is True for key in keys]
+        assert base.differ(head, keys, metric, alpha) == expected
 
 
 odd_passes = passes | st.sampled_from([None, [], ["x"], 5, [-1]])
@@ -79,9 +108,9 @@ def test_memory_says_the_same_by_the_column(tmp_path_factory, metric, kept):
         expected = {one.id: one.headline(metric) for one in benchmarks if one.passes(metric)}
     except UnreadableFile:
         with pytest.raises(UnreadableFile):
-            series_of(keys, benchmarks, metric, TIMES)
+            series_of(keys, Columns(benchmarks), metric, TIMES)
         return
-    series = series_of(keys, benchmarks, metric, TIMES)
+    series = series_of(keys, Columns(benchmarks), metric, TIMES)
     assert series.column(None) == expected
     for stat in STATS:
         assert series.column(stat) == one_by_one(series, stat)

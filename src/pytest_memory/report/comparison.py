@@ -205,7 +205,7 @@ def _geomean(rows: Sequence[_Row], scale: Scale, pair: bool) -> list[list[Cell]]
     common = [row.values for row in rows if all(value is not None and value > 0 for value in row.values)]
     if len(common) < 2:
         return []
-    means = [geometric_mean(value for value in column if value is not None) for column in zip(*common, strict=True)]
+    means = [geometric_mean([value for value in column if value is not None]) for column in zip(*common, strict=True)]
     cells = [Cell("geomean", "geomean"), *(Cell(scale.text(mean), mean) for mean in means)]
     if not pair:
         return [cells]

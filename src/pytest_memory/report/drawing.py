@@ -101,17 +101,21 @@ class _Painter:
         template, cells = "", []
         for position, texts in enumerate(columns):
             gap, side, width = self._gaps[position], self._sides[position], self._widths[position]
+            painted = texts if tones is None else _painted_column(texts, tones[position])
             measure = _measure_of(texts)
-            if tones is None and measure is len:
+            if painted is texts and measure is len:
                 template += f"{gap}%{side}{width}s"
                 cells.append(texts)
             else:  # printf counts characters, not what a terminal makes of them
                 template += f"{gap}%s"
                 blanks = [" " * (width - measure(text)) for text in texts]
-                painted = texts if tones is None else map(_painted, texts, tones[position])
-                pairs = zip(painted, blanks, strict=True) if side else zip(blanks, painted, strict=True)
-                cells.append(list(map("".join, pairs)))
+                cells.append(list(map(str.__add__, painted, blanks) if side else map(str.__add__, blanks, painted)))
         return [(template % row).rstrip() for row in zip(*cells, strict=True)]
+
+
+def _painted_column(texts: Sequence[str], tones: Sequence[Tone]) -> Sequence[str]:
+    """Texts in their colours; the very same texts where there is none."""
+    return list(map(_painted, texts, tones)) if any(tones) else texts
 
 
 def _painted(text: str, tone: Tone) -> str:

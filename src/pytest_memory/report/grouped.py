@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain, repeat
 
 from pytest_memory.report.comparison import extremes, names_of, tone_of
 from pytest_memory.report.scales import MISSING, Scale, scales_for
@@ -20,6 +21,7 @@ _NO_FACTOR = float("nan")  # neither equals a number nor is less than one
 _SECONDS = "%.4g"
 _LEAST_SECONDS = "%.4g (1.0)"
 _MORE_SECONDS = "%.4g (%.2f)"
+_FAR_MORE_SECONDS = f"{_SECONDS}{_FACTOR_BEYOND}"
 
 
 def grouped_sheet(lineup: Lineup, view: GroupedView) -> Sheet:
@@ -103,18 +105,16 @@ class _Numbers:
         field: What they are.
         numbers: From the top.
         stack: All rows.
-        before: The column to the left, if it is of the same metric.
 
     Attributes:
         scales: The unit of each table.
     """
 
-    def __init__(self, field: Field, numbers: Sequence[float | None], stack: Stack, before: _Numbers | None) -> None:
+    def __init__(self, field: Field, numbers: Sequence[float | None], stack: Stack) -> None:
         self._field = field
         self._numbers = numbers
         self._parts = stack.parts
         self._tables = stack.cut(numbers)
-        self._before = before
         self._least = self._smallest()
         self.scales = self._suitable()
 
@@ -147,18 +147,9 @@ class _Numbers:
     def _texts(self) -> list[str]:
         if self._field.metric == "time":
             return _seconds_texts(self._numbers, self._bases)
-        texts: list[str] = []
-        before = self._before
-        for position, (numbers, scale) in enumerate(zip(self._tables, self.scales, strict=True)):
-            part = self._parts[position]
-            # Bytes repeat exactly: nearly all runs have one number, and nearly all statistics of one run are the same.
-            if before is not None and numbers == before._tables[position]:
-                texts += before._texts[part]
-            elif numbers.count(numbers[0]) == len(numbers):
-                texts += [scale.text(numbers[0]) + _factor(numbers[0], self._bases[part.start])] * len(numbers)
-            else:
-                texts += map(str.__add__, scale.texts(numbers), map(_factor, numbers, self._bases[part]))
-        return texts
+        sizes = [part.stop - part.start for part in self._parts]
+        units = chain.from_iterable(map(repeat, [scale.unit for scale in self.scales], sizes))
+        return _multiples(list(zip(self._numbers, units, self._bases, strict=True)), self.scales)
 
     @cached_property
     def _bases(self) -> list[float]:
@@ -174,7 +165,7 @@ class _Numbers:
         tones: list[Tone] = []
         for table in self._tables:
             ends = extremes(table)
-            tones += [tone_of(number, ends) for number in table]
+            tones += [""] * len(table) if ends is None else [tone_of(number, ends) for number in table]
         return tones
 
 
@@ -183,9 +174,26 @@ def _number_columns(fields: Sequence[Field], stack: Stack) -> list[_Numbers]:
     metric = None
     for field, numbers in zip(fields, stack.columns, strict=True):
         before = columns[-1] if columns and field.metric == metric else None
-        columns.append(_Numbers(field, numbers, stack, before))
+        if before is not None and before.raws() is numbers:  # bytes repeat exactly: nearly all statistics are the same
+            columns.append(before)
+        else:
+            columns.append(_Numbers(field, numbers, stack))
         metric = field.metric
     return columns
+
+
+def _multiples(rows: Sequence[tuple[float | None, str, float]], scales: Iterable[Scale]) -> list[str]:
+    """Numbers, each with the unit in which it is shown and the base of which it is a multiple, as text.
+
+    Bytes repeat exactly: nearly all runs have one number, and all deviations are 0. Each is written once.
+    """
+    distinct = dict.fromkeys(rows)
+    written: dict[tuple[float | None, str, float], str] = {}
+    for unit, scale in {scale.unit: scale for scale in scales}.items():
+        own = [row for row in distinct if row[1] == unit]
+        factors = [_factor(number, base) for number, _, base in own]
+        written.update(zip(own, map(str.__add__, scale.texts([row[0] for row in own]), factors), strict=True))
+    return [written[row] for row in rows]
 
 
 def _seconds_texts(numbers: Sequence[float | None], bases: Sequence[float]) -> list[str]:
@@ -195,6 +203,8 @@ def _seconds_texts(numbers: Sequence[float | None], bases: Sequence[float]) -> l
         if number is not None and base < number <= base * _FACTOR_SHOWN
         else _LEAST_SECONDS % number
         if number == base
+        else _FAR_MORE_SECONDS % number
+        if number is not None and number / base > _FACTOR_SHOWN
         else _odd_seconds(number, base)
         for number, base in zip(numbers, bases, strict=True)
     ]
@@ -218,21 +228,30 @@ def _geomeans(values: Values, keys: Sequence[str], scales: Sequence[Scale]) -> l
     """One row per label over the benchmarks that every label has, if there are several of them."""
     if len(keys) < 2:
         return []
-    means = [
-        _geomeans_of(column, keys) if field.metric else []
-        for field, column in zip(values.fields, values.columns, strict=True)
-    ]
+    means: list[Sequence[float | None]] = []
+    known: dict[tuple[int, ...], Sequence[float | None]] = {}
+    for field, column in zip(values.fields, values.columns, strict=True):
+        identity = tuple(map(id, column))  # the very same numbers have the same means
+        if identity not in known:
+            known[identity] = _geomeans_of(column, keys) if field.metric else []
+        means.append(known[identity])
     if not any(means):
         return []
     rows = []
     for label, name in enumerate(values.labels):
         cells = [Cell(f"geomean ({printable(name)})", "geomean"), Cell("", name)]
-        for scale, column in zip(scales, means, strict=True):
-            cells.append(Cell(scale.text(column[label]), column[label]) if column else Cell(""))
+        for scale, mean in zip(scales, means, strict=True):
+            cells.append(Cell(scale.text(mean[label]), mean[label]) if mean else Cell(""))
         rows.append(cells)
     return rows
 
 
-def _geomeans_of(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> list[float | None]:
-    common = [key for key in keys if all(numbers.get(key, 0) > 0 for numbers in column)]
-    return [geometric_mean(numbers[key] for key in common) for numbers in column] if len(common) > 1 else []
+def _geomeans_of(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> Sequence[float | None]:
+    columns = [list(map(numbers.get, keys)) for numbers in column]
+    if not all(map(_all_positive, columns)):
+        columns = list(map(list, zip(*filter(_all_positive, zip(*columns, strict=True)), strict=True)))
+    return [geometric_mean(numbers) for numbers in columns] if columns and len(columns[0]) > 1 else []  # type: ignore[arg-type]
+
+
+def _all_positive(numbers: Sequence[float | None]) -> bool:
+    return None not in numbers and min(numbers) > 0  # type: ignore[type-var, operator]

@@ -12,7 +12,7 @@ def render_markdown(sheet: Sheet) -> str:
     if not sheet.tables:
         return ""
     texts = [sheet.columns[position].texts() for position in sheet.tables[0].header.shown]
-    lines = list(map(_line, zip(*texts, strict=True)))
+    lines = _lines(texts)
     return "\n\n".join([_table(table, lines[table.rows]) for table in sheet.tables])
 
 
@@ -29,12 +29,22 @@ def _table(table: Table, body: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def _lines(columns: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells that are given by the column; few columns have a cell that must be escaped."""
+    escaped = [list(map(_escape, texts)) if _must_escape("".join(texts)) else texts for texts in columns]
+    return [f"| {' | '.join(row)} |" for row in zip(*escaped, strict=True)]
+
+
 def _line(texts: Sequence[str]) -> str:
-    return f"| {' | '.join([text if text.isascii() and text.isalnum() else _escape(text) for text in texts])} |"
+    return f"| {' | '.join(map(_escape, texts))} |"
 
 
 def _strong(cell: Cell) -> str:
     return f"**{cell.text}**" if cell.text else ""
+
+
+def _must_escape(text: str) -> bool:
+    return any(special in text for special in "\\|<~")
 
 
 def _escape(text: str) -> str:

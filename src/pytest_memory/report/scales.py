@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_memory.store.benchmark_json import Metric, unit_of
@@ -66,9 +66,15 @@ def _count_text(value: float) -> str:
 
 def change_percent(base: float | None, head: float | None) -> float | None:
     """Growth in percent of the base; ``None`` where a value is missing or zero, or the base not positive."""
-    if base is None or not head or base <= 0:
-        return None
-    return (head - base) / base * 100
+    return change_percents((base,), (head,))[0]
+
+
+def change_percents(bases: Iterable[float | None], heads: Iterable[float | None]) -> list[float | None]:
+    """The growth of several values, each as :func:`change_percent` has it."""
+    return [
+        (head - base) / base * 100 if base is not None and head and base > 0 else None
+        for base, head in zip(bases, heads, strict=True)
+    ]
 
 
 def change_text(percent: float | None, *, plain_zero: bool = False) -> str:
@@ -78,7 +84,12 @@ def change_text(percent: float | None, *, plain_zero: bool = False) -> str:
         percent: The growth.
         plain_zero: Write what rounds to zero as ``0.0%`` and not as ``+0.0%``.
     """
-    if percent is None:
-        return MISSING
-    text = f"{percent:+.1f}%"
-    return ("0.0%" if plain_zero else "+0.0%") if text in ("+0.0%", "-0.0%") else text
+    return change_texts((percent,), plain_zero=plain_zero)[0]
+
+
+def change_texts(percents: Iterable[float | None], *, plain_zero: bool = False) -> list[str]:
+    """Several percentages, each as :func:`change_text` writes it."""
+    zero = "0.0%" if plain_zero else "+0.0%"
+    # Bytes repeat exactly: many have not changed at all.
+    texts = [MISSING if percent is None else f"{percent:+.1f}%" if percent else zero for percent in percents]
+    return list(map({"+0.0%": zero, "-0.0%": zero}.get, texts, texts))

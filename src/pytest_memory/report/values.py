@@ -68,7 +68,7 @@ class Stack(NamedTuple):
     Attributes:
         keys: The benchmark of each row.
         labels: The position of its label.
-        columns: For each field the numbers of these rows.
+        columns: For each field the numbers of these rows; one list for fields that have the very same.
         parts: Which rows each table has.
     """
 
@@ -102,29 +102,42 @@ class Values:
         columns = _columns(lineup, fields)
         self.fields = tuple(field for field, column in zip(fields, columns, strict=True) if any(column))
         self.columns = [column for column in columns if any(column)]
-        self.keys = sorted(set().union(*chain.from_iterable(columns)))
+        distinct = {id(numbers): numbers for numbers in chain.from_iterable(columns)}
+        self.keys = sorted(set().union(*distinct.values()))
 
-    def real(self, field: Field, key: str, label: int) -> bool:
-        """Whether the first label and another one really differ in a benchmark; true for extras, which are exact."""
+    def real(self, field: Field, keys: Sequence[str], label: int) -> list[bool]:
+        """Whether the first label and another really differ in each of some benchmarks; extras are exact."""
         if field.metric is None:
-            return True
+            return [True] * len(keys)
         columns = self.lineup.metrics[field.metric]
-        return columns[0][key].compare(columns[label][key], field.metric, self.alpha).real is True
+        return columns[0].differ(columns[label], keys, field.metric, self.alpha)
 
     def stacked(self, groups: Iterable[Sequence[str]]) -> Stack:
         """The rows of all groups that have a number."""
         groups = list(groups)
         keys = list(chain.from_iterable(groups))
         labels = list(self._series) * len(keys)
-        columns = [_interleaved(column, keys) for column in self.columns]
+        columns = self._interleaved(keys)
         ends = list(accumulate([len(group) * len(self._series) for group in groups], initial=0))
         keys = [key for key in keys for _ in self._series]
         if all(None in column for column in columns):
             kept = [row for row, found in enumerate(zip(*columns, strict=True)) if found.count(None) < len(found)]
             keys, labels = [keys[row] for row in kept], [labels[row] for row in kept]
-            columns = [[column[row] for row in kept] for column in columns]
+            shortened = {id(column): [column[row] for row in kept] for column in columns}
+            columns = [shortened[id(column)] for column in columns]
             ends = [bisect_left(kept, end) for end in ends]
         return Stack(keys, labels, columns, list(map(slice, ends, ends[1:])))
+
+    def _interleaved(self, keys: Sequence[str]) -> list[list[float | None]]:
+        """The columns; those of the very same numbers, like smallest and largest peaks, are one list."""
+        found: dict[tuple[int, ...], list[float | None]] = {}
+        columns = []
+        for column in self.columns:
+            identity = tuple(map(id, column))
+            if identity not in found:
+                found[identity] = _interleaved(column, keys)
+            columns.append(found[identity])
+        return columns
 
 
 def _columns(lineup: Lineup, fields: Sequence[Field]) -> list[Sequence[Mapping[str, float]]]:

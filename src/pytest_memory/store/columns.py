@@ -1,4 +1,4 @@
-"""What many benchmarks hold, read by the column; one by one where a number is odd, to say which."""
+"""What many benchmarks hold, read by the column; one by one where something is odd, to say which."""
 
 from __future__ import annotations
 
@@ -11,65 +11,97 @@ from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.benchmarks import Benchmark, are_passes
 
 
-def time_columns(benchmarks: Sequence[Benchmark], stats: Sequence[str]) -> list[list[float]] | None:
-    """For each statistic the times of all benchmarks in seconds; ``None`` if one lacks one, or holds something odd."""
-    columns = []
-    for stat in stats:
-        numerals = [benchmark.stats.get(stat) for benchmark in benchmarks]
-        if not set(map(type, numerals)) <= {bytes}:
+class Columns:
+    """The members of benchmarks; what several metrics need of them is looked at once.
+
+    Args:
+        benchmarks: In the order in which every column has them.
+    """
+
+    def __init__(self, benchmarks: Sequence[Benchmark]) -> None:
+        self.benchmarks = benchmarks
+        self._stats = [benchmark.stats for benchmark in benchmarks]
+        self._blobs: list[Any] = [benchmark.extra.get(BLOB) for benchmark in benchmarks]
+        self._plain: dict[BenchmarkMetric, list[Sequence[int]] | None] = {}
+
+    def plain_times(self, stats: Sequence[str]) -> list[list[float]] | None:
+        """For each statistic all times in seconds; ``None`` if a benchmark lacks one, or holds something odd."""
+        columns = []
+        for stat in stats:
+            numerals = self.numerals(stat)
+            values = _finite(numerals) if numerals is not None else None
+            if values is None:
+                return None
+            columns.append(values)
+        return columns
+
+    def numerals(self, stat: str) -> list[bytes] | None:
+        """One statistic as it is written in the file; ``None`` if a benchmark lacks it, or holds something odd."""
+        numerals = [stats.get(stat) for stats in self._stats]
+        return numerals if set(map(type, numerals)) <= {bytes} else None  # type: ignore[return-value]
+
+    def times(self, stats: Sequence[str]) -> list[dict[str, float]]:
+        """What :meth:`Benchmark.times` gives for each.
+
+        Raises:
+            UnreadableFile: One is no finite number.
+        """
+        columns = self.plain_times(stats)
+        if columns is None:
+            return [benchmark.times(stats) for benchmark in self.benchmarks]
+        return [dict(zip(stats, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def plain_rounds(self) -> list[list[float]] | None:
+        """The seconds of every round of each; ``None`` if one kept no rounds, or holds something odd."""
+        data: list[Any] = [stats.get("data") for stats in self._stats]
+        if set(map(type, data)) != {list} or not all(data):
             return None
-        columns.append(list(map(float, numerals)))  # type: ignore[arg-type]
-        if not math.isfinite(sum(columns[-1])):
+        numerals = list(chain.from_iterable(data))
+        values = _finite(numerals) if set(map(type, numerals)) <= {bytes} else None
+        if values is None:
             return None
-    return columns
+        rest = iter(values)
+        return [list(islice(rest, count)) for count in map(len, data)]
+
+    def passes(self, metric: BenchmarkMetric) -> Sequence[Sequence[int]]:
+        """What :meth:`Benchmark.passes` gives for each.
+
+        Raises:
+            UnreadableFile: See :meth:`Benchmark.passes`.
+        """
+        plain = self._plain_passes(metric)
+        return plain if plain is not None else [benchmark.passes(metric) for benchmark in self.benchmarks]
+
+    def peaks_of(self, passes: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+        """The peaks of the passes in which another metric was measured; empty where it was not, or they are not known.
+
+        Raises:
+            UnreadableFile: See :meth:`Benchmark.passes`.
+        """
+        plain = self._plain_passes("peak")
+        if plain is not None:
+            return plain
+        return [one.passes("peak") if values else () for one, values in zip(self.benchmarks, passes, strict=True)]
+
+    def _plain_passes(self, metric: BenchmarkMetric) -> list[Sequence[int]] | None:
+        """The passes of all, where each benchmark has some, and as many of them as peaks; ``None`` otherwise."""
+        if metric not in self._plain:
+            self._plain[metric] = self._find_plain_passes(metric)
+        return self._plain[metric]
+
+    def _find_plain_passes(self, metric: BenchmarkMetric) -> list[Sequence[int]] | None:
+        peaks = self._plain_passes("peak") if metric != "peak" else None
+        if set(map(type, self._blobs)) != {dict} or (metric != "peak" and peaks is None):
+            return None
+        key = SERIES_KEYS[metric]
+        columns = [blob.get(key) for blob in self._blobs]
+        if set(map(type, columns)) != {list} or not all(columns):
+            return None
+        alike = peaks is None or list(map(len, columns)) == list(map(len, peaks))
+        return columns if alike and are_passes(list(chain.from_iterable(columns))) else None
 
 
-def times_of(benchmarks: Sequence[Benchmark], stats: Sequence[str]) -> list[dict[str, float]]:
-    """What :meth:`Benchmark.times` gives for each of many.
-
-    Raises:
-        UnreadableFile: One is no finite number.
-    """
-    columns = time_columns(benchmarks, stats)
-    if columns is None:
-        return [benchmark.times(stats) for benchmark in benchmarks]
-    return [dict(zip(stats, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def rounds_of(benchmarks: Sequence[Benchmark]) -> list[Sequence[float]]:
-    """What :attr:`Benchmark.rounds` gives for each of many.
-
-    Raises:
-        UnreadableFile: See :attr:`Benchmark.rounds`.
-    """
-    data = [benchmark.stats.get("data") for benchmark in benchmarks]
-    if set(map(type, data)) == {list}:
-        numerals = list(chain.from_iterable(data))  # type: ignore[arg-type]
-        if set(map(type, numerals)) <= {bytes}:
-            values = list(map(float, numerals))
-            if math.isfinite(sum(values)):
-                rest = iter(values)
-                return [list(islice(rest, len(one))) for one in data]  # type: ignore[arg-type]
-    return [benchmark.rounds for benchmark in benchmarks]
-
-
-def passes_of(benchmarks: Sequence[Benchmark], metric: BenchmarkMetric) -> list[Sequence[int]]:
-    """What :meth:`Benchmark.passes` gives for each of many.
-
-    Raises:
-        UnreadableFile: See :meth:`Benchmark.passes`.
-    """
-    blobs = [benchmark.extra.get(BLOB) for benchmark in benchmarks]
-    if set(map(type, blobs)) == {dict}:
-        columns = _lists(blobs, metric)
-        peaks = columns if metric == "peak" else _lists(blobs, "peak")
-        alike = list(map(len, columns)) == list(map(len, peaks))
-        if columns and alike and all(are_passes(list(chain.from_iterable(all_of))) for all_of in (columns, peaks)):
-            return columns
-    return [benchmark.passes(metric) for benchmark in benchmarks]
-
-
-def _lists(blobs: Sequence[Any], metric: BenchmarkMetric) -> list[Sequence[int]]:
-    """What every blob holds of a metric, where it is a list in all of them and empty in none; else nothing."""
-    columns = [blob.get(SERIES_KEYS[metric]) for blob in blobs]
-    return columns if set(map(type, columns)) == {list} and all(columns) else []
+def _finite(numerals: Sequence[bytes]) -> list[float] | None:
+    """Numbers, unless one is too large for a float."""
+    values = list(map(float, numerals))
+    return values if math.isfinite(sum(values)) else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
+from pytest_memory.store.columns import Columns
 from pytest_memory.store.dims import Dim, matches
 from pytest_memory.store.measured import EVERYTHING, Measured, Wanted, measure, pool
 from pytest_memory.store.series import Series, series_of
@@ -124,9 +125,10 @@ class _Builder:
     def add_run(self, run: LabelledRun, pooled: bool) -> None:
         """Take what is selected of a file, which is let go before the next one is parsed."""
         benchmarks = read_benchmarks(run.path).benchmarks
+        ids = [benchmark.id for benchmark in benchmarks]
         # One text for an id in all runs: it is found faster than another that is equal.
-        keyed = [(self._ids.setdefault(benchmark.id, benchmark.id), benchmark) for benchmark in benchmarks]
-        self.add(run.label, keyed, pooled or len(dict(keyed)) < len(keyed))
+        keyed = list(zip(map(self._ids.setdefault, ids, ids), benchmarks, strict=True))
+        self.add(run.label, keyed, pooled or len(set(ids)) < len(ids))
 
     def add(self, label: str, keyed: Sequence[tuple[str, Benchmark]], pooled: bool) -> None:
         """Take what is selected of benchmarks, each under the key that stands before it.
@@ -139,14 +141,14 @@ class _Builder:
         selection = self.selection
         if selection.where or selection.dims or selection.extras:
             keyed = self._matching(label, keyed)
-        keys, benchmarks = [key for key, _ in keyed], [benchmark for _, benchmark in keyed]
+        keys, columns = [key for key, _ in keyed], Columns([benchmark for _, benchmark in keyed])
         self._present[label].update(keys)
         for metric in selection.metrics:
             if not pooled:
-                self._series[label][metric] = series_of(keys, benchmarks, metric, selection.wanted)
+                self._series[label][metric] = series_of(keys, columns, metric, selection.wanted)
                 continue
             parts = self._parts.setdefault((label, metric), {})
-            for key, measured in zip(keys, measure(benchmarks, metric), strict=True):
+            for key, measured in zip(keys, measure(columns, metric), strict=True):
                 if measured is not None:
                     parts.setdefault(key, []).append(measured)
 

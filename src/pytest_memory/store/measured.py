@@ -16,12 +16,14 @@ from pytest_memory.model.benchmark import SERIES_KEYS, BenchmarkMetric
 from pytest_memory.significance import LARGE_EFFECT, Evidence, weigh, weigh_summaries
 from pytest_memory.stats import Interval, Summary, median, median_interval, summarise, summary_interval
 from pytest_memory.store.benchmark_json import Metric
-from pytest_memory.store.benchmarks import Benchmark
-from pytest_memory.store.columns import passes_of, rounds_of, times_of
+from pytest_memory.store.columns import Columns
 
 _MEMORY: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS}
 _NOTHING: Mapping[str, float] = {}
-_REPEATABLE: frozenset[Metric] = frozenset(("peak", "allocated", "allocations"))
+REPEATABLE: frozenset[Metric] = frozenset(("peak", "allocated", "allocations"))
+"""Metrics that depend on nothing but the program."""
+
+_SUMMARY = ("median", "iqr")
 _TIME_STATS = ("min", "max", "mean", "median", "stddev", "iqr")
 
 
@@ -32,16 +34,18 @@ class Wanted:
     Attributes:
         times: The computed times.
         evidence: Whether differences will be tested.
+        summaries: The computed times that stand in for rounds in these tests.
     """
 
     times: tuple[str, ...] = _TIME_STATS
     evidence: bool = True
+    summaries: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, stats: Iterable[str], *, evidence: bool) -> Wanted:
         """What is read for some statistics, and for tests of the differences if they are wanted."""
-        tested = ("median", "iqr") if evidence else ()  # the test where rounds were not kept
-        return cls(tuple(dict.fromkeys(("min", *stats, *tested))), evidence)
+        times = tuple(dict.fromkeys(("min", *stats)))
+        return cls(times, evidence, tuple(stat for stat in _SUMMARY if stat not in times) if evidence else ())
 
 
 EVERYTHING = Wanted()
@@ -89,7 +93,7 @@ class Measured(NamedTuple):
 
     @property
     def _summary(self) -> Summary | None:
-        if not {"median", "iqr"} <= self.stats.keys():
+        if not self.stats.keys() >= {*_SUMMARY}:
             return None
         return Summary(self.rounds, self.stats["median"], self.stats["iqr"])
 
@@ -99,10 +103,10 @@ class Measured(NamedTuple):
         Where both labels have several runs, the runs are compared, one value each: rounds of one process tell
         nothing of what differs between processes. Where only rounds can be compared, the effect must be large.
         """
-        if len(self.per_run) > 1 and len(head.per_run) > 1 and metric not in _REPEATABLE:
+        if len(self.per_run) > 1 and len(head.per_run) > 1 and metric not in REPEATABLE:
             return weigh(self.per_run, head.per_run, alpha=alpha)
         if self.values and head.values:
-            repeatable = metric in _REPEATABLE
+            repeatable = metric in REPEATABLE
             return weigh(self.values, head.values, alpha=alpha, repeatable=repeatable, least_effect=LARGE_EFFECT)
         mine, other = self._summary, head._summary
         if mine is None or other is None:
@@ -110,19 +114,19 @@ class Measured(NamedTuple):
         return weigh_summaries(mine, other, alpha=alpha)
 
 
-def measure(benchmarks: Sequence[Benchmark], metric: Metric, wanted: Wanted = EVERYTHING) -> list[Measured | None]:
+def measure(columns: Columns, metric: Metric, wanted: Wanted = EVERYTHING) -> list[Measured | None]:
     """Take what is wanted of one metric out of benchmarks; ``None`` for each for which it was not measured.
 
     Raises:
         UnreadableFile: What the file holds in its place is not a measurement.
     """
     if metric == "time":
-        return _measure_times(benchmarks, wanted)
-    columns = passes_of(benchmarks, _MEMORY[metric])
+        return _measure_times(columns, wanted)
+    passes = columns.passes(_MEMORY[metric])
     if metric in ("peak", "rss"):
-        return [measured_passes(passes) if passes else None for passes in columns]
-    peaks = iter(passes_of([one for one, passes in zip(benchmarks, columns, strict=True) if passes], "peak"))
-    return [measured_passes(passes, next(peaks) or None) if passes else None for passes in columns]
+        return [measured_passes(one) if one else None for one in passes]
+    peaks = columns.peaks_of(passes)
+    return [measured_passes(one, peak or None) if one else None for one, peak in zip(passes, peaks, strict=True)]
 
 
 def measured_passes(passes: Sequence[int], peaks: Sequence[int] | None = None) -> Measured:
@@ -138,20 +142,18 @@ def measured_passes(passes: Sequence[int], peaks: Sequence[int] | None = None) -
     return Measured(passes[peaks.index(peak)], peak, passes, _NOTHING, len(passes))
 
 
-def _measure_times(benchmarks: Sequence[Benchmark], wanted: Wanted) -> list[Measured | None]:
-    timed = list(zip(benchmarks, times_of(benchmarks, wanted.times), strict=True))
-    # What is asked for and was not saved can be computed from the rounds.
-    needed = len(wanted.times) + wanted.evidence
-    rounds = iter(rounds_of([one for one, stats in timed if "min" in stats and len(stats) < needed]))
+def _measure_times(columns: Columns, wanted: Wanted) -> list[Measured | None]:
+    asked = (*wanted.times, *wanted.summaries)
+    needed = len(asked) + wanted.evidence
     measured: list[Measured | None] = []
-    for one, stats in timed:
+    for one, stats in zip(columns.benchmarks, columns.times(asked), strict=True):
         headline = stats.get("min")
         if headline is None:
             measured.append(None)
-        elif len(stats) < needed:
-            values = next(rounds)
-            count = len(values) or int(one.time("rounds") or 1)
-            measured.append(Measured(headline, headline, values, stats, count))
+        elif len(stats) < needed:  # what is asked for and was not saved can be computed from the rounds
+            rounds = one.rounds
+            count = len(rounds) or int(one.time("rounds") or 1)
+            measured.append(Measured(headline, headline, rounds, stats, count))
         else:
             measured.append(Measured(headline, headline, (), stats, 0))
     return measured

@@ -5,15 +5,17 @@ What is only asked for by the column is never made one by one; there may be a mi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 
 from pytest_memory.model.benchmark import SERIES_KEYS, BenchmarkMetric
+from pytest_memory.significance import LARGE_EFFECT, differ
 from pytest_memory.stats import summarise
 from pytest_memory.store.benchmark_json import Metric
-from pytest_memory.store.benchmarks import Benchmark
-from pytest_memory.store.columns import passes_of, time_columns
-from pytest_memory.store.measured import Measured, Wanted, measure, measured_passes
+from pytest_memory.store.columns import Columns
+from pytest_memory.store.measured import REPEATABLE, Measured, Wanted, measure, measured_passes
 
 _PASSES: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS}
 _NOTHING: Mapping[str, float] = {}
@@ -47,6 +49,10 @@ class Series(Mapping[str, Measured]):
         except KeyError:  # a file without it, or memory, of which no statistic is stored
             return {key: value for key, one in self._measured.items() if (value := one.value(stat)) is not None}
 
+    def differ(self, head: Series, keys: Sequence[str], metric: Metric, alpha: float) -> list[bool]:
+        """Whether the difference to a newer series is real, for each of some benchmarks that both have."""
+        return [self[key].compare(head[key], metric, alpha).real is True for key in keys]
+
 
 class TimeSeries(Series):
     """Times of which nothing is known but some statistics that every benchmark has.
@@ -71,6 +77,48 @@ class TimeSeries(Series):
     def column(self, stat: str | None) -> Mapping[str, float]:
         """See :meth:`Series.column`."""
         return self._columns.get(stat or "min", _NOTHING)
+
+
+class RoundSeries(TimeSeries):
+    """Times whose rounds were all kept.
+
+    Args:
+        columns: See :class:`TimeSeries`.
+        rounds: The seconds of each round by benchmark, at least one.
+        summaries: Further statistics as the file has them, for tests against times whose rounds were not kept.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Mapping[str, float]],
+        rounds: Mapping[str, Sequence[float]],
+        summaries: Mapping[str, Sequence[bytes]],
+    ) -> None:
+        super().__init__(columns)
+        self._rounds = rounds
+        self._written = summaries
+
+    def __getitem__(self, key: str) -> Measured:
+        stats = {stat: column[key] for stat, column in (*self._columns.items(), *self._summaries.items())}
+        rounds = self._rounds[key]
+        return Measured(stats["min"], stats["min"], rounds, stats, len(rounds))
+
+    def differ(self, head: Series, keys: Sequence[str], metric: Metric, alpha: float) -> list[bool]:
+        """See :meth:`Series.differ`."""
+        if not isinstance(head, RoundSeries):
+            return super().differ(head, keys, metric, alpha)
+        base, other = self._rounds, head._rounds
+        return differ([base[key] for key in keys], [other[key] for key in keys], alpha, LARGE_EFFECT)
+
+    @cached_property
+    def _summaries(self) -> Mapping[str, Mapping[str, float]]:
+        """Without those of which one is too large for a float."""
+        read = {stat: list(map(float, column)) for stat, column in self._written.items()}
+        return {
+            stat: dict(zip(self._rounds, column, strict=True))
+            for stat, column in read.items()
+            if math.isfinite(sum(column))
+        }
 
 
 class PassSeries(Series):
@@ -106,33 +154,72 @@ class PassSeries(Series):
             for key, passes in self._passes.items()
         }
 
+    def differ(self, head: Series, keys: Sequence[str], metric: Metric, alpha: float) -> list[bool]:
+        """See :meth:`Series.differ`."""
+        if not isinstance(head, PassSeries) or metric not in REPEATABLE:
+            return super().differ(head, keys, metric, alpha)
+        base, other = self._steady, head._steady
+        odd = [key for key in keys if key not in base or key not in other]
+        odd_ones = dict(zip(odd, super().differ(head, odd, metric, alpha), strict=True))
+        return [odd_ones[key] if key in odd_ones else base[key] != other[key] for key in keys]
+
     def _value(self, key: str, passes: Sequence[int], stat: str | None) -> float:
         return self[key].headline if stat is None else summarise(passes, stat)
 
     @cached_property
     def _steady(self) -> Mapping[str, float]:
         """Those whose passes are all the same, as nearly all bytes are."""
+        alike = _all_steady(list(self._passes.values()))
+        if alike is not None:
+            return dict(zip(self._passes, alike, strict=True))
         return {key: passes[0] for key, passes in self._passes.items() if passes.count(passes[0]) == len(passes)}
 
 
-def series_of(keys: Sequence[str], benchmarks: Sequence[Benchmark], metric: Metric, wanted: Wanted) -> Series:
+def _all_steady(passes: Sequence[Sequence[int]]) -> list[int] | None:
+    """The number that all passes of a benchmark share, for each; ``None`` if some differ, in number or in count."""
+    counts = set(map(len, passes))
+    if len(counts) != 1:
+        return None
+    count = counts.pop()
+    flat = list(chain.from_iterable(passes))
+    first = flat[::count]
+    return first if all(flat[turn::count] == first for turn in range(1, count)) else None
+
+
+def series_of(keys: Sequence[str], columns: Columns, metric: Metric, wanted: Wanted) -> Series:
     """Take what is wanted of one metric out of benchmarks, each of which is shown under the key in its place.
 
     Raises:
         UnreadableFile: What a file holds in its place is not a measurement.
     """
     if metric in _PASSES:
-        columns = passes_of(benchmarks, _PASSES[metric])
-        passes = {key: column for key, column in zip(keys, columns, strict=True) if column}
-        if metric in ("peak", "rss"):
-            return PassSeries(passes)
-        peaks = passes_of([one for one, column in zip(benchmarks, columns, strict=True) if column], "peak")
-        return PassSeries(passes, {key: peak or passes[key] for key, peak in zip(passes, peaks, strict=True)})
-    if metric == "time" and not wanted.evidence:
-        times = time_columns(benchmarks, wanted.times)
-        if times is not None:
-            return TimeSeries(
-                {stat: dict(zip(keys, column, strict=True)) for stat, column in zip(wanted.times, times, strict=True)}
-            )
-    measured = measure(benchmarks, metric, wanted)
+        return _memory_series(keys, columns, _PASSES[metric])
+    plain = _plain_times(keys, columns, wanted)
+    if plain is not None:
+        return plain
+    measured = measure(columns, metric, wanted)
     return Series({key: one for key, one in zip(keys, measured, strict=True) if one is not None})
+
+
+def _memory_series(keys: Sequence[str], columns: Columns, metric: BenchmarkMetric) -> PassSeries:
+    found = columns.passes(metric)
+    if not all(found):
+        keys = [key for key, one in zip(keys, found, strict=True) if one]
+    passes = dict(zip(keys, filter(None, found), strict=True))
+    if metric in ("peak", "rss"):
+        return PassSeries(passes)
+    peaks = [peak or one for peak, one in zip(columns.peaks_of(found), found, strict=True) if one]
+    return PassSeries(passes, dict(zip(keys, peaks, strict=True)))
+
+
+def _plain_times(keys: Sequence[str], columns: Columns, wanted: Wanted) -> TimeSeries | None:
+    """The times of benchmarks that all have what is wanted, and nothing odd."""
+    times = columns.plain_times(wanted.times)
+    if times is None:
+        return None
+    by_stat = {stat: dict(zip(keys, column, strict=True)) for stat, column in zip(wanted.times, times, strict=True)}
+    if not wanted.evidence:
+        return TimeSeries(by_stat)
+    summaries = {stat: column for stat in wanted.summaries if (column := columns.numerals(stat)) is not None}
+    rounds = columns.plain_rounds() if len(summaries) == len(wanted.summaries) else None
+    return RoundSeries(by_stat, dict(zip(keys, rounds, strict=True)), summaries) if rounds is not None else None
