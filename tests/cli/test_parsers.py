@@ -187,6 +187,14 @@ def test_a_good_file_is_parsed_once_and_by_orjson(path):
     assert used[1](b"1.5") == b"1.5"
 
 
+def test_a_large_file_is_left_to_the_standard_library(path):
+    """orjson needs a tenth more memory, which matters where there is much."""
+    path.write_text("1.5")
+    used = []
+    read_fast([path], used.append)
+    assert used[0](b"1.5" + b" " * 2**26) == b"1.5"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
 @pytest.mark.parametrize("odd", ["1", "1e30", "1" + "0" * 30, "NaN"])
 def test_a_pipe_is_read_once(odd, tmp_path, capsys):

@@ -26,6 +26,7 @@ Parser = Callable[[bytes], object]
 Result = TypeVar("Result")
 
 _LEVELS = 1024  # of nesting, which orjson allows
+_LARGEST = 64 * 2**20  # bytes; orjson needs more memory while it parses, which nobody wants of a large file
 
 
 def read_fast(paths: Iterable[Path], read: Callable[[Parser], Result]) -> Result:
@@ -61,8 +62,9 @@ def _orjson() -> Parser | None:
         return None
 
     def parse(document: bytes) -> object:
-        with suppress(ValueError):
-            return loads(document)
+        if len(document) <= _LARGEST:
+            with suppress(ValueError):
+                return loads(document)
         return _parse_deeply(document)
 
     return parse
