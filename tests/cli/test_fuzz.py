@@ -12,6 +12,7 @@ import io
 import json
 import os
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,8 +25,10 @@ from pytest_memory.store.benchmark_json import load_long_df, load_samples
 from pytest_memory.store.runs import run_to_json
 
 from .conftest import benchmark
+from .parsers import without_orjson
 from .test_readers import ENVIRONMENT
 
+INSTALLED = find_spec("orjson") is not None
 EXAMPLES = int(os.environ.get("PYTEST_MEMORY_FUZZ_EXAMPLES", "60"))
 FUZZ = settings(
     max_examples=EXAMPLES,
@@ -148,12 +151,21 @@ def answer(arguments, folder):
     return code, out.getvalue(), err.getvalue()
 
 
+def answer_of_both(arguments, folder):
+    """The answer, which is the same whether orjson is installed or not."""
+    found = answer(arguments, folder)
+    if INSTALLED:
+        with without_orjson():
+            assert answer(arguments, folder) == found
+    return found
+
+
 @FUZZ
 @given(document=DOCUMENTS, command=COMMANDS)
 def test_a_damaged_file(document, command, folder):
     """Every answer is a table, or an error that is said; nothing but JSON in JSON."""
     (folder / "file.json").write_text(json.dumps(document))
-    code, out, err = answer(command, folder)
+    code, out, err = answer_of_both(command, folder)
     assert code in (0, 1, 2)
     assert out if not code else err
     if out and "json" in command:
@@ -165,7 +177,7 @@ def test_a_damaged_file(document, command, folder):
 def test_a_file_that_is_no_json(content, folder):
     """Not readable, or not a run: exit code 1 and one line."""
     (folder / "file.json").write_bytes(content)
-    code, out, err = answer(["compare", "FILE", "GOOD"], folder)
+    code, out, err = answer_of_both(["compare", "FILE", "GOOD"], folder)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "file.json" in err
 

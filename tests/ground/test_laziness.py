@@ -5,7 +5,19 @@ import sys
 
 import pytest
 
-HEAVY = {"memray", "psutil", "rich", "typer", "click", "plotly", "pandas", "numpy", "platformdirs", "packaging.version"}
+HEAVY = {
+    "memray",
+    "psutil",
+    "rich",
+    "typer",
+    "click",
+    "plotly",
+    "pandas",
+    "numpy",
+    "platformdirs",
+    "packaging.version",
+    "orjson",
+}
 
 SESSION = """
 import sys
@@ -114,3 +126,33 @@ def test_the_recorder_starts_light(tmp_path):
     assert not {module for module in of_ours(modules) if module.startswith("pytest_memory.model.")} - {
         "pytest_memory.model.activity"
     }
+
+
+RUN = '{"benchmarks": [{"fullname": "t.py::a", "stats": {"min": 0.5}}]}'
+READING = f"""
+import pathlib
+import pytest_memory
+
+def test_reads(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text({RUN!r})
+    assert pytest_memory.load_samples(path)[1][0].value == 0.5
+"""
+
+
+def test_a_session_does_not_load_orjson(suite):
+    """A test process has nobody's C extension but our own, also where a test reads a saved run."""
+    (suite / "test_reading.py").write_text(READING)
+    modules, output = loaded_by(SESSION, "-p", "pytest_memory.entry", "--memory", cwd=suite)
+    assert "exit 0" in output
+    assert "orjson" not in modules
+
+
+def test_orjson_is_loaded_by_who_reads_runs(tmp_path):
+    """The help needs none; a comparison does."""
+    pytest.importorskip("orjson", reason="orjson is not installed (pip install 'pytest-memory[fast]')")
+    code = "import sys\nfrom pytest_memory.cli.app import run\nrun(sys.argv[1:])\nprint('loaded', *sys.modules)"
+    assert "orjson" not in loaded_by(code, "--help", cwd=tmp_path)[0]
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text(RUN)
+    assert "orjson" in loaded_by(code, "compare", "a.json", "b.json", cwd=tmp_path)[0]

@@ -7,7 +7,7 @@ stops nobody from comparing times. Every error names the file and the place in i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, repeat
@@ -19,7 +19,7 @@ from pytest_memory.errors import UnreadableFile
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.dims import Dim, dims_of
 from pytest_memory.store.garbage import without_collections
-from pytest_memory.store.numerals import all_numbers_of, number_of, numbers_of, parse_lazily
+from pytest_memory.store.numerals import all_numbers_of, floats_of, number_of, numbers_of, parse_lazily
 
 _LARGEST = 2**63 - 1
 _MEMBERS = itemgetter("fullname", "stats", "params", "extra_info", "group")
@@ -66,10 +66,9 @@ class Benchmark(NamedTuple):
             return ()
         if not isinstance(data, list):
             raise self._wrong("stats.data", "a list of seconds", data)
-        if set(map(type, data)) <= {bytes}:
-            values = list(map(float, data))
-            if math.isfinite(sum(values)):
-                return values  # one look at them all: there may be a million
+        values = floats_of(data)
+        if values is not None:
+            return values
         return [self._time(f"data[{index}]", value) for index, value in enumerate(data)]
 
     def times(self, stats: Sequence[str]) -> dict[str, float]:
@@ -79,10 +78,9 @@ class Benchmark(NamedTuple):
             UnreadableFile: One is no finite number.
         """
         found = list(map(self.stats.get, stats))
-        if set(map(type, found)) <= {bytes}:
-            values = list(map(float, found))  # type: ignore[arg-type]
-            if math.isfinite(sum(values)):
-                return dict(zip(stats, values, strict=True))
+        values = floats_of(found)
+        if values is not None:
+            return dict(zip(stats, values, strict=True))
         return {stat: self._time(stat, value) for stat, value in zip(stats, found, strict=True) if value is not None}
 
     def time(self, stat: str) -> float | None:
@@ -160,15 +158,19 @@ class BenchmarkRun:
     benchmarks: tuple[Benchmark, ...]
 
 
-def read_benchmarks(path: str | Path) -> BenchmarkRun:
+def read_benchmarks(path: str | Path, parse: Callable[[bytes], object] = parse_lazily) -> BenchmarkRun:
     """Read a file of pytest-benchmark, or a saved run of ordinary tests (``--memory-report=x.json``).
+
+    Args:
+        path: The file.
+        parse: Parses it, as :mod:`pytest_memory.store.numerals` says.
 
     Raises:
         UnreadableFile: The file cannot be read, is not JSON, or has not the shape of either.
     """
     source = str(path)
     with without_collections():
-        entries = _entries(_parse(Path(path)), source)
+        entries = _entries(_parse(Path(path), parse), source)
         return BenchmarkRun(source, tuple(_benchmarks(entries, source)))
 
 
@@ -177,9 +179,9 @@ def are_passes(values: Sequence[object]) -> bool:
     return set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _LARGEST  # type: ignore[type-var, operator]
 
 
-def _parse(path: Path) -> object:
+def _parse(path: Path, parse: Callable[[bytes], object]) -> object:
     try:
-        parsed = parse_lazily(path.read_bytes())
+        parsed = parse(path.read_bytes())
         return all_numbers_of(parsed) if _is_saved_run(parsed) else parsed
     except OSError as error:
         raise UnreadableFile(f"{path} is not a readable JSON file: {error.strerror or error}") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Any
 
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.benchmarks import Benchmark, are_passes
+from pytest_memory.store.numerals import floats_of
 
 
 class Columns:
@@ -28,17 +28,19 @@ class Columns:
         """For each statistic all times in seconds; ``None`` if a benchmark lacks one, or holds something odd."""
         columns = []
         for stat in stats:
-            numerals = self.numerals(stat)
-            values = _finite(numerals) if numerals is not None else None
+            values = floats_of(self._column(stat))
             if values is None:
                 return None
             columns.append(values)
         return columns
 
-    def numerals(self, stat: str) -> list[bytes] | None:
-        """One statistic as it is written in the file; ``None`` if a benchmark lacks it, or holds something odd."""
-        numerals = [stats.get(stat) for stats in self._stats]
-        return numerals if set(map(type, numerals)) <= {bytes} else None  # type: ignore[return-value]
+    def numerals(self, stat: str) -> Sequence[bytes] | Sequence[float] | None:
+        """One statistic as it was parsed; ``None`` if a benchmark lacks it, or holds something odd."""
+        numerals = self._column(stat)
+        return numerals if set(map(type, numerals)) <= {bytes} else floats_of(numerals)
+
+    def _column(self, stat: str) -> list[Any]:
+        return [stats.get(stat) for stats in self._stats]
 
     def times(self, stats: Sequence[str]) -> list[dict[str, float]]:
         """What :meth:`Benchmark.times` gives for each.
@@ -56,8 +58,7 @@ class Columns:
         data: list[Any] = [stats.get("data") for stats in self._stats]
         if set(map(type, data)) != {list} or not all(data):
             return None
-        numerals = list(chain.from_iterable(data))
-        values = _finite(numerals) if set(map(type, numerals)) <= {bytes} else None
+        values = floats_of(list(chain.from_iterable(data)))
         if values is None:
             return None
         rest = iter(values)
@@ -99,9 +100,3 @@ class Columns:
             return None
         alike = peaks is None or list(map(len, columns)) == list(map(len, peaks))
         return columns if alike and are_passes(list(chain.from_iterable(columns))) else None
-
-
-def _finite(numerals: Sequence[bytes]) -> list[float] | None:
-    """Numbers, unless one is too large for a float."""
-    values = list(map(float, numerals))
-    return values if math.isfinite(sum(values)) else None

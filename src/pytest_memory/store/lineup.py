@@ -11,6 +11,7 @@ from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
 from pytest_memory.store.columns import Columns
 from pytest_memory.store.dims import Dim, matches
 from pytest_memory.store.measured import EVERYTHING, Measured, Wanted, measure, pool
+from pytest_memory.store.parsers import Parser, read_fast
 from pytest_memory.store.series import Series, series_of
 
 
@@ -74,11 +75,15 @@ def line_up(runs: Sequence[LabelledRun], selection: Selection) -> Lineup:
     Raises:
         UnreadableFile: A file is not a run, or a measurement in it cannot be used.
     """
+    return read_fast([run.path for run in runs], lambda parse: _line_up(runs, selection, parse))
+
+
+def _line_up(runs: Sequence[LabelledRun], selection: Selection, parse: Parser) -> Lineup:
     builder = _Builder(selection)
     pooled = len({run.label for run in runs}) < len(runs)
     for run in runs:
         builder.open(run.label)
-        builder.add_run(run, pooled)
+        builder.add_run(run, pooled, parse)
     return builder.build()
 
 
@@ -93,8 +98,12 @@ def line_up_split(path: Path, selection: Selection, split: Splitter) -> Lineup:
     Raises:
         UnreadableFile: The file is not a run, or a measurement in it cannot be used.
     """
+    return read_fast([path], lambda parse: _line_up_split(path, selection, split, parse))
+
+
+def _line_up_split(path: Path, selection: Selection, split: Splitter, parse: Parser) -> Lineup:
     places: dict[str, list[tuple[str, Benchmark]]] = {}
-    for benchmark in read_benchmarks(path).benchmarks:
+    for benchmark in read_benchmarks(path, parse).benchmarks:
         place = split(benchmark)
         if place is not None:
             label, key = place
@@ -122,9 +131,9 @@ class _Builder:
             self._present[label] = set()
             self._series[label] = {}
 
-    def add_run(self, run: LabelledRun, pooled: bool) -> None:
+    def add_run(self, run: LabelledRun, pooled: bool, parse: Parser) -> None:
         """Take what is selected of a file, which is let go before the next one is parsed."""
-        benchmarks = read_benchmarks(run.path).benchmarks
+        benchmarks = read_benchmarks(run.path, parse).benchmarks
         ids = [benchmark.id for benchmark in benchmarks]
         # One text for an id in all runs: it is found faster than another that is equal.
         keyed = list(zip(map(self._ids.setdefault, ids, ids), benchmarks, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_memory.model.benchmark import BLOB
+from pytest_memory.store.numerals import numeral_of
 
 if TYPE_CHECKING:
     from pytest_memory.model import Run, TestRecord
@@ -24,7 +25,7 @@ def entries_of_run(run: Run) -> list[dict[str, Any]]:
 
 def _entry(record: TestRecord) -> dict[str, Any]:
     call = record.phases["call"]
-    seconds = call.seconds
+    seconds = numeral_of(call.seconds)
     blob: dict[str, list[int]] = {}
     if call.heap is not None:
         measured = {

@@ -85,14 +85,14 @@ class RoundSeries(TimeSeries):
     Args:
         columns: See :class:`TimeSeries`.
         rounds: The seconds of each round by benchmark, at least one.
-        summaries: Further statistics as the file has them, for tests against times whose rounds were not kept.
+        summaries: Further statistics as they were parsed, for tests against times whose rounds were not kept.
     """
 
     def __init__(
         self,
         columns: Mapping[str, Mapping[str, float]],
         rounds: Mapping[str, Sequence[float]],
-        summaries: Mapping[str, Sequence[bytes]],
+        summaries: Mapping[str, Sequence[bytes] | Sequence[float]],
     ) -> None:
         super().__init__(columns)
         self._rounds = rounds

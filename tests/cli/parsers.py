@@ -1,0 +1,14 @@
+"""Lets a test parse with the standard library where orjson is installed."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from unittest import mock
+
+
+@contextmanager
+def without_orjson():
+    """As if it were not installed."""
+    with mock.patch.dict(sys.modules, {"orjson": None}):
+        yield

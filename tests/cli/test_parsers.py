@@ -1,0 +1,215 @@
+"""No file is accepted, refused or explained differently where orjson is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pytest_memory.cli.app import run
+from pytest_memory.errors import PytestMemoryError
+from pytest_memory.model import PhaseUsage, Run, TestRecord
+from pytest_memory.store.benchmark_json import METRICS
+from pytest_memory.store.lineup import LabelledRun, Selection, line_up
+from pytest_memory.store.numerals import numeral_of, parse_lazily
+from pytest_memory.store.parsers import parser_name, read_fast
+from pytest_memory.store.runs import dump_run
+
+from .conftest import benchmark
+from .parsers import without_orjson
+from .test_readers import ENVIRONMENT, RAGGED, WRONG_SHAPES
+
+orjson = pytest.importorskip("orjson", reason="orjson is not installed (pip install 'pytest-memory[fast]')")
+
+ODD_NUMBERS = [
+    *("-0", "-0.0", "1e400", "-1e400", "NaN", "Infinity", "-Infinity", "1e-400", "5e-324", "1E5", "-0e5", "0.1e1"),
+    *(str(sign * 2**power + more) for sign in (1, -1) for power in (53, 63, 64, 65) for more in (-1, 0, 1)),
+    *("9007199254740993.0", "1e30", "-1e30", "18446744073709551616.0", "9" * 400, "9" * 5000, "01", "1.", "+1", ".5"),
+]
+ODD_TEXTS = ['"\\ud800"', '"\\ud83d\\ude00"', '"\\udc00\\ud800"', '"\\u0000"', '"\t"', '"\x7f"', '"é"', '"\\x"', "''"]
+SCALARS = (
+    st.sampled_from(["null", "true", "false", '"x"', *ODD_NUMBERS, *ODD_TEXTS])
+    | st.integers().map(str)
+    | st.floats(allow_nan=False).map(json.dumps)
+    | st.text(max_size=6).map(json.dumps)
+)
+NAMES = st.sampled_from(['"n"', '"k"', '"min"', '"data"', '"peak_bytes"', '"\\u006e"', '""'])
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda values: f"[{', '.join(values)}]")
+        | st.lists(st.tuples(NAMES, inner), max_size=3).map(
+            lambda members: f"{{{','.join(f'{name}:{value}' for name, value in members)}}}"
+        )
+    ),
+    max_leaves=5,
+)
+"""Text that is JSON or nearly so: members may repeat, and numbers be anything."""
+
+GOOD = {
+    "fullname": '"t.py::a"',
+    "min": "0.5",
+    "data": "[0.5, 1.5]",
+    "n": "1",
+    "size": "2.5",
+    "peak": "[5, 6]",
+    "x": "1",
+}
+
+
+@st.composite
+def documents(draw):
+    """Benchmarks of which some members are anything."""
+    entries = []
+    for _ in range(draw(st.integers(1, 2))):
+        odd = draw(st.dictionaries(st.sampled_from(sorted(GOOD)), JSON, max_size=2))
+        entries.append(GOOD | odd)
+    return document(*entries)
+
+
+def document(*entries):
+    """A file of benchmarks, of members that are written already."""
+    texts = [
+        '{{"fullname": {fullname}, "group": null, "stats": {{"min": {min}, "max": {min}, "mean": {min}, "rounds": 2, '
+        '"median": {min}, "stddev": {min}, "iqr": {min}, "data": {data}}}, "params": {{"n": {n}}}, "extra_info": '
+        '{{"size": {size}, "benchmem": {{"peak_bytes": {peak}, "allocations": {peak}}}}}, "unread": {x}}}'.format(
+            **entry
+        )
+        for entry in entries
+    ]
+    return f'{{"benchmarks": [{", ".join(texts)}]}}'
+
+
+def what_is_read(path, **selection):
+    """All that a comparison takes from a file, or the error that it ends with."""
+    try:
+        lineup = line_up([LabelledRun("a", path)], Selection(**({"metrics": METRICS} | selection)))
+    except PytestMemoryError as error:
+        return type(error), str(error)
+    series = {metric: [dict(one) for one in columns] for metric, columns in lineup.metrics.items()}
+    return repr((lineup.labels, sorted(lineup.present[0]), series, dict(lineup.dims), dict(lineup.extras)))
+
+
+def both_ways(path, **selection):
+    found = what_is_read(path, **selection)
+    with without_orjson():
+        expected = what_is_read(path, **selection)
+    return found, expected
+
+
+def assert_same(path, content):
+    path.write_bytes(content)
+    for selection in ({}, {"metrics": ("time",), "dims": True, "extras": ("n", "size")}, {"where": (("n", "1e30"),)}):
+        found, expected = both_ways(path, **selection)
+        assert found == expected
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("parsers") / "file.json"
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(text=documents() | JSON)
+def test_the_same_is_read(text, path):
+    """Values, their types and the errors are those of the standard library."""
+    assert_same(path, text.encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("member", GOOD)
+@pytest.mark.parametrize("value", [*ODD_NUMBERS, *ODD_TEXTS])
+def test_an_odd_value_anywhere(member, value, path):
+    """Each by itself, and in a list, beside a benchmark that has nothing odd."""
+    for text in (value, f"[{value}]", f"[0.5, {value}]"):
+        assert_same(path, document(GOOD, GOOD | {"fullname": '"t.py::b"', member: text}).encode())
+
+
+@pytest.mark.parametrize("levels", [500, 900, 990, 1010, 1024, 1030, 1500, 3000, 100_000])
+def test_nesting(levels, path):
+    """As deep as one of them parses, both do; and no deeper."""
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        nested = opening * levels + "1" + closing * levels
+        assert_same(path, document(GOOD | {"x": nested}).encode())
+        assert_same(path, nested.encode())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_encodings(encoding, path):
+    """A byte order mark, and what is no UTF-8."""
+    assert_same(path, document(GOOD | {"fullname": '"é"'}).encode(encoding))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b" ", b"{", b"{} x", b"\xef\xbb\xbf", b'{"a": 1}\0', b'"\xed\xa0\x80"', b"\x0c{}"]
+)
+def test_no_json(content, path):
+    """The message is the standard library's, down to the column."""
+    assert_same(path, content)
+
+
+@pytest.mark.parametrize(
+    "text", [*WRONG_SHAPES, *(json.dumps({"benchmarks": [benchmark("a", **blob)]}) for blob in RAGGED.values())]
+)
+def test_a_wrong_shape(text, path):
+    """What the readers refuse is refused in the same words."""
+    assert_same(path, text.encode())
+
+
+@pytest.mark.parametrize("seconds", ["0.25", "3", "1e30", "1" + "0" * 30, "NaN", "1e400", "-0.0", "true"])
+def test_a_saved_run(seconds, path):
+    """A run of ordinary tests may hold the same numbers."""
+    run = Run(ENVIRONMENT, (TestRecord("t.py::a", "passed", phases={"call": PhaseUsage(0.125)}),))
+    assert_same(path, dump_run(run).replace("0.125", seconds).encode())
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
+@example(-0.0)
+def test_a_numeral_is_what_is_parsed_of_a_number(number):
+    """So that a saved run holds numerals where a file of benchmarks has them."""
+    assert numeral_of(number) == parse_lazily(json.dumps(number).encode())
+
+
+def test_a_good_file_is_parsed_once_and_by_orjson(path):
+    """The standard library has no part in it."""
+    path.write_text(document(GOOD))
+    used = []
+    read_fast([path], used.append)
+    assert [type(parse(b"1.5")) for parse in used] == [float]
+    assert parser_name() == f"orjson {orjson.__version__}"
+    with without_orjson():
+        read_fast([path], used.append)
+        assert parser_name() == "the standard library's"
+    assert used[1](b"1.5") == b"1.5"
+
+
+def test_a_large_file_is_left_to_the_standard_library(path):
+    """orjson needs a tenth more memory, which matters where there is much."""
+    path.write_text("1.5")
+    used = []
+    read_fast([path], used.append)
+    assert used[0](b"1.5" + b" " * 2**26) == b"1.5"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+@pytest.mark.parametrize("odd", ["1", "1e30", "1" + "0" * 30, "NaN"])
+def test_a_pipe_is_read_once(odd, tmp_path, capsys):
+    """``compare <(…) old.json`` answers as if the pipe were a file, whatever is in it."""
+    text = document(GOOD | {"min": odd})
+    file, pipe = tmp_path / "new.json", tmp_path / "pipe.json"
+    file.write_text(text)
+    os.mkfifo(pipe)
+    old = tmp_path / "old.json"
+    old.write_text(document(GOOD))
+    writer = threading.Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    code = run(["compare", str(pipe), str(old), "--label", "new", "--label", "old"])
+    writer.join()
+    answer = capsys.readouterr()
+    assert run(["compare", str(file), str(old), "--label", "new", "--label", "old"]) == code
+    expected = capsys.readouterr()
+    assert (answer.out, answer.err) == (expected.out, expected.err.replace(str(file), str(pipe)))
