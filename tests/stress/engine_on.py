@@ -35,8 +35,9 @@ def begin(folder):
     try:
         core = load(folder)
         core.install()
+        core.answers(tuple, tuple, RuntimeError)
         for ledger, sites in ((core.PYTHON, True), (core.MALLOC, False)):
-            WINDOWS.append(core.open(ledger, sites, False, False, 1, print, None))
+            WINDOWS.append(core.opener(ledger, sites, False, False, print, None).open(1))
     except (ImportError, RuntimeError):  # an interpreter inside the interpreter, an allocator in LD_PRELOAD
         return
 
