@@ -150,6 +150,20 @@ def test_what_was_measured_counts_more(followed):
     ]
 
 
+def test_measuring_takes_over_between_two_tests(followed):
+    """The journal goes on where somebody begins to measure."""
+    followed.phase("a", CALL, 0.5)
+    followed.log.pytest_runtest_logfinish()
+    followed.log.be_measured()
+    followed.phase("b", CALL, 0.5)
+    followed.log.phase_ended(None, "call", PhaseUsage(0.5, resident=ResidentUsage(1, 2, 3)))
+    followed.log.pytest_runtest_logfinish()
+    assert followed.spans() == [
+        ("a", "call", ResidentUsage(100, 100, 100)),
+        ("b", "call", ResidentUsage(1, 2, 3)),
+    ]
+
+
 def test_a_heap_without_a_peak_is_journaled(followed):
     """An engine that cannot tell the peak leaves it out; the phase is in the journal all the same."""
     followed.phase("a", CALL, 0.5)
