@@ -141,7 +141,7 @@ class Meter:
 
     def open_heap(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
         """A window that is open already."""
-        window = HeapWindow(self, request, collect)
+        window = self.heap_window(request, collect=collect)
         window.open(request.seed)
         return window
 

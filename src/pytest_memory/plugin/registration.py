@@ -14,10 +14,10 @@ from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Clock, Meter, measuring_here
 from pytest_memory.plugin.benchmark_switch import register_benchmarks
+from pytest_memory.plugin.calls import FunctionCalls
 from pytest_memory.plugin.carrying import LoggedReports
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_face import register_memray_face
-from pytest_memory.plugin.phases import FunctionCalls
 from pytest_memory.plugin.recorder import register_recorder
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings

@@ -1,0 +1,58 @@
+"""Where the heap window of a call opens and closes: as close to the test's own code as its kind allows."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_memory.plugin.phases import PhaseHooks
+
+
+class FunctionCalls:
+    """Opens and closes the heap window of a test function, as close to its code as pytest allows."""
+
+    __slots__ = ("_phases",)
+
+    def __init__(self, phases: PhaseHooks) -> None:
+        self._phases = phases
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """Measure the heap of the call."""
+        window = self._phases.open_call_window(pyfuncitem)
+        try:
+            return (yield)
+        finally:
+            self._phases.close_call_window(window)
+
+
+class OtherKinds:
+    """Does the same for those kinds of test for which ``pytest_pyfunc_call`` is not certain to fire.
+
+    Registered when the first of them turns up: each wrapper costs every test.
+    """
+
+    __slots__ = ("_phases",)
+
+    def __init__(self, phases: PhaseHooks) -> None:
+        self._phases = phases
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Measure the heap of the call."""
+        if passes_pyfunc_call(item):
+            return (yield)
+        window = self._phases.open_call_window(item)
+        try:
+            return (yield)
+        finally:
+            if self._phases.call_window() is window:  # pytest_pyfunc_call fired after all: its window was the one
+                self._phases.close_call_window(window)
+
+
+def passes_pyfunc_call(item: pytest.Item) -> bool:
+    """Whether a test is certain to run inside ``pytest_pyfunc_call``."""
+    return type(item).runtest is pytest.Function.runtest
