@@ -121,12 +121,6 @@ def _differ(base: Sequence[float], head: Sequence[float], alpha: float, least_ef
     return _real_without_ties(*counts, alpha, least_effect)[below]
 
 
-def _fit_exact_test(first: Sequence[float], second: Sequence[float]) -> bool:
-    """Whether there are no ties, and not too many values."""
-    counts = len(first), len(second)
-    return max(counts) <= _EXACT_WITHOUT_TIES and len({*first, *second}) == sum(counts)
-
-
 @lru_cache(maxsize=256)
 def _real_without_ties(base: int, head: int, alpha: float, least_effect: float) -> tuple[bool, ...]:
     """Whether a difference without ties is real, by how many pairs have the larger value in the base."""
@@ -164,9 +158,9 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     ordered = sorted(second)
     below = sum(map(bisect_left, repeat(ordered), first))
     pairs = len(first) * len(second)
-    if _fit_exact_test(first, second):
-        return _without_ties(below, len(first), len(second))
     if len({*first, *second}) == len(first) + len(second):  # no ties
+        if max(len(first), len(second)) <= _EXACT_WITHOUT_TIES:
+            return _without_ties(below, len(first), len(second))
         return RankTest(_normal_p(below, len(first), len(second), ()), below / pairs)
     doubled = below + sum(map(bisect_right, repeat(ordered), first))  # 2 U
     sizes = tuple([size for _, size in sorted(Counter([*first, *second]).items())])

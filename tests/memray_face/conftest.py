@@ -79,12 +79,14 @@ def test_two_markers_leak_breaks():
 
 @pytest.fixture
 def run(pytester, monkeypatch, request):
-    """Run pytest in this process, or with ``workers=True`` in a process of its own with two workers."""
+    """Run pytest in this process, or in one of its own: ``alone``, or with two workers."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other plugins cost a second for each process
     # flaky replaces a function of pytest's for good: a run in this process needs it if this process has it.
     here = ("-p", "memory", *(("-p", "flaky") if request.config.pluginmanager.has_plugin("flaky") else ()))
 
-    def run(*arguments, workers=False):
+    def run(*arguments, workers=False, alone=False):
+        if alone:
+            return pytester.runpytest_subprocess("-p", "memory", *arguments)
         if workers:
             return pytester.runpytest_subprocess("-p", "memory", "-p", "xdist", "-n", "2", *arguments)
         return pytester.runpytest_inprocess(*here, *arguments)
