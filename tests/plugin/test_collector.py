@@ -148,6 +148,25 @@ class TestRecords:
         collector.add_whole_sites("gw0", {"a.py::test": whole, "b.py::other": whole})
         assert [record.sites for record in collector.records()] == [whole]
 
+    def test_only_those_shown(self):
+        """The heaviest first, those still running among them; whole stacks go to the last attempt at a test alone."""
+        collector = Collector()
+        whole = (SITE, AllocationSite(1, 1, ()))
+        for outcome in ("rerun", "passed"):
+            feed(collector, "passed", outcome, "passed")
+        collector.add_whole_sites(None, {"a.py::test": whole})
+        running = [finished("setup", 10**6, nodeid="b.py::test")]
+        collector.pytest_runtest_logreport(report("setup", nodeid="b.py::test", carried=running))
+        heaviest = collector.heaviest(3)
+        assert [(record.nodeid, record.outcome) for record in heaviest] == [
+            ("b.py::test", "unfinished"),
+            ("a.py::test", "rerun"),
+            ("a.py::test", "passed"),
+        ]
+        assert [record.sites for record in heaviest] == [(), (SITE,), whole]
+        assert collector.heaviest(1) == heaviest[:1]
+        assert collector.heaviest(0) == ()
+
     def test_what_is_kept_is_no_work_for_the_garbage_collector(self):
         """Ended attempts are kept as bytes: objects would make every full collection of the tests longer."""
         collector = Collector()

@@ -1,4 +1,4 @@
-"""The memory section, rendered from hand-built runs."""
+"""The memory section, rendered from hand-built summaries."""
 
 import pytest
 
@@ -7,16 +7,14 @@ from pytest_memory.model import (
     EngineChoice,
     Environment,
     HeapUsage,
-    Limit,
     PhaseUsage,
     ResidentUsage,
-    Run,
     StackFrame,
+    Summary,
     TestRecord,
-    Verdict,
 )
 from pytest_memory.report.lines import plain, shorten_left
-from pytest_memory.report.terminal import Layout, rank, summary_lines
+from pytest_memory.report.terminal import Layout, summary_lines
 
 MIB = 1024**2
 ENVIRONMENT = Environment(
@@ -61,15 +59,19 @@ SITES = (
     site(1 * MIB, ("build", "/home/me/project/.venv/lib/python3.12/site-packages/numpy/core.py", 1)),
 )
 RECORDS = (
-    record("test_small", 4000),
-    record("test_big", 12 * MIB, sites=SITES, end=103 * MIB),
     record("test_fixture", 2 * MIB, setup=50 * MIB),
+    record("test_big", 12 * MIB, sites=SITES, end=103 * MIB),
+    record("test_small", 4000),
 )
-RUN = Run(ENVIRONMENT, RECORDS, measuring_seconds=0.0123)
 
 
-def render(run=RUN, width=80, **layout):
-    lines = summary_lines(run, Layout(width, top=10, roots=("/home/me/project",), **layout))
+def summary(*records, **members):
+    members = {"tests": len(records), "attempts": len(records), "measuring_seconds": 0.0123, **members}
+    return Summary(ENVIRONMENT, seconds=sum(record.seconds for record in records), heaviest=records)._replace(**members)
+
+
+def render(shown=None, width=80, **layout):
+    lines = summary_lines(shown or summary(*RECORDS), Layout(width, top=10, roots=("/home/me/project",), **layout))
     return "\n".join(plain(line).rstrip() for line in lines)
 
 
@@ -88,16 +90,16 @@ def test_verbosity(verbosity, snapshot):
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_no_line_is_wider_than_the_terminal(width):
     """Node ids and paths are cut at their beginning, sentences are wrapped."""
-    run = RUN._replace(notes=("a sentence " * 40,), records=(record("test_" + "x" * 300, 5 * MIB, sites=SITES),))
-    assert max(len(line) for line in render(run, width).splitlines()) <= max(width, 66)
+    shown = summary(record("test_" + "x" * 300, 5 * MIB, sites=SITES), notes=("a sentence " * 40,))
+    assert max(len(line) for line in render(shown, width).splitlines()) <= max(width, 66)
 
 
 def test_a_worker_is_named_where_it_says_something():
     """Not beside every test: only with -v, or to tell the same test in two workers apart; its name is never cut."""
-    one = RUN._replace(records=(record("test_a", 4000, worker="gw0"), record("test_b", 4000, worker="gw1")))
+    one = summary(record("test_a", 4000, worker="gw0"), record("test_b", 4000, worker="gw1"))
     assert "gw0" not in render(one)
     assert "[gw0] tests/unit/test_parsing.py::TestParser::test_a" in render(one, verbosity=1)
-    both = render(RUN._replace(records=(record("test_a", 4000, worker="gw0"), record("test_a", 4000, worker="gw1"))))
+    both = render(summary(record("test_a", 4000, worker="gw0"), record("test_a", 4000, worker="gw1")))
     assert "[gw0] …" in both
     assert "[gw1] …" in both
 
@@ -106,15 +108,10 @@ def test_unmeasured_is_a_dash_and_an_empty_column_goes():
     """What was not measured is never a zero; a column with nothing in it is left out."""
     half = TestRecord("a.py::test", "passed", phases={"call": PhaseUsage(1.0, heap=HeapUsage(peak=5 * MIB))})
     none = TestRecord("b.py::test", "passed", phases={"call": PhaseUsage(1.0)})
-    text = render(RUN._replace(records=(half, none)))
+    text = render(summary(half, none))
     assert "rss peak" not in text
     assert "5 MiB  a.py::test" in text
     assert "—  b.py::test" in text
-
-
-def test_rank_counts_fixtures():
-    """A test whose fixture takes the most stands first."""
-    assert [record.nodeid.rpartition("::")[2] for record in rank(RECORDS)] == ["test_fixture", "test_big", "test_small"]
 
 
 def test_own_frame_first_and_merged():
@@ -127,38 +124,40 @@ def test_own_frame_first_and_merged():
 def test_samples_are_marked_and_not_shown_of_small_peaks():
     """A sampled size carries ~; a sample of a small peak says nothing and is left out."""
     small = record("test_small", 100_000, sites=(site(70_000, ("f", "/home/me/project/a.py", 1)),))
-    text = render(RUN._replace(records=(*RECORDS, small)), sampled=True)
+    text = render(summary(*RECORDS, small), sampled=True)
     assert "~11 MiB  parse" in text
     assert "a.py:1" not in text
 
 
 def test_what_a_reader_must_know():
     """Refused engines, limits not judged and phases without numbers are told, each once with a count."""
-    verdict = Verdict(Limit("rss", 1), "not judged", reason="resident memory was not read")
-    run = RUN._replace(
+    shown = summary(
+        *RECORDS,
         environment=ENVIRONMENT._replace(engine=EngineChoice("memray", (("native", "it was not built"),))),
-        records=(
-            RECORDS[0]._replace(verdicts=(verdict,)),
-            RECORDS[1]._replace(verdicts=(verdict,)),
-            TestRecord("c.py::test", "passed", phases={"call": PhaseUsage(1.0, unmeasured="hooks were replaced")}),
-        ),
+        unjudged={"resident memory was not read": 2},
+        unmeasured={"hooks were replaced": 1},
         notes=("seen by nobody: polars",),
     )
-    text = render(run, width=200)
+    text = render(shown, width=200)
     assert "the native engine was not used: it was not built" in text
     assert "2 limits not judged: resident memory was not read" in text
     assert "1 phase without heap numbers: hooks were replaced" in text
     assert "seen by nobody: polars" in text
 
 
+def test_the_rest_is_counted():
+    """Of the attempts that are not shown a reader hears how many there are, and how to see them."""
+    assert "… and 1,234 more; --memory-top=0 shows all" in render(summary(*RECORDS, attempts=1_237))
+
+
 def test_the_engines_own_memory_is_told():
     """rss figures contain the engine's tables, so their size stands beside them."""
-    assert "rss exact (the engine's tables: 15.0 MiB)" in render(RUN._replace(engine_bytes=15 * MIB), width=200)
+    assert "rss exact (the engine's tables: 15.0 MiB)" in render(summary(*RECORDS, engine_bytes=15 * MIB), width=200)
 
 
 def test_nothing_measured():
     """A run without a measurement has a headline and no table."""
-    assert "test" not in render(RUN._replace(records=()), width=200).partition("0 tests")[2]
+    assert "test" not in render(summary(), width=200).partition("0 tests")[2]
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from .record import TestRecord
     from .run import EngineChoice, Environment, Run
     from .site import AllocationSite, Stack, StackFrame
+    from .summary import Summary
     from .timeline import Activity, Death, MemoryBounds, Series, Span, Timeline
     from .usage import (
         DETAILS,
         GRANULARITIES,
+        NOTABLE_PHASE,
         PHASES,
         Detail,
         Granularity,
@@ -34,6 +36,7 @@ __all__ = [
     "DETAILS",
     "GRANULARITIES",
     "LIMIT_METRICS",
+    "NOTABLE_PHASE",
     "PHASES",
     "Activity",
     "AllocationSite",
@@ -57,6 +60,7 @@ __all__ = [
     "Span",
     "Stack",
     "StackFrame",
+    "Summary",
     "TestRecord",
     "Timeline",
     "Verdict",
@@ -69,10 +73,12 @@ _HOMES = {
     "record": ("TestRecord",),
     "run": ("EngineChoice", "Environment", "Run"),
     "site": ("AllocationSite", "Stack", "StackFrame"),
+    "summary": ("Summary",),
     "timeline": ("Activity", "Death", "MemoryBounds", "Series", "Span", "Timeline"),
     "usage": (
         "DETAILS",
         "GRANULARITIES",
+        "NOTABLE_PHASE",
         "PHASES",
         "Detail",
         "Granularity",

@@ -13,6 +13,9 @@ Granularity = Literal["python", "malloc"]
 Detail = Literal["counters", "sampled", "stacks"]
 """How much attribution is made: none, a sample of the call stacks, or every one."""
 
+NOTABLE_PHASE = 64 * 1024
+"""Bytes of heap; less in a setup or teardown is not worth a word."""
+
 PHASES: tuple[Phase, ...] = get_args(Phase)
 GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 DETAILS: tuple[Detail, ...] = get_args(Detail)

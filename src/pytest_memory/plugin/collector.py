@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
 from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
 from pytest_memory.model import AllocationSite, TestRecord
+from pytest_memory.plugin.tally import Tally
 from pytest_memory.plugin.transport import FrameCache, Packed, unpack_record
 from pytest_memory.store.garbage import without_collections
 
@@ -42,13 +43,15 @@ class Collector:
     longer, on a suite that collects a lot by a fifth of its time. The bytes never leave this process.
 
     Attributes:
+        tally: Counts the attempts that are over.
         take: Gives what was measured of the phase of a report that carries nothing; ``None`` where nothing is measured.
         when_broken: Called at each report of a phase that failed for a limit, before the terminal asks for its letter.
     """
 
-    __slots__ = ("_ended", "_key", "_location", "_running", "_whole_sites", "take", "when_broken")
+    __slots__ = ("_ended", "_key", "_location", "_running", "_whole_sites", "take", "tally", "when_broken")
 
     def __init__(self) -> None:
+        self.tally = Tally()
         self.take: Callable[[pytest.TestReport], list[Packed] | None] | None = None
         self.when_broken: Callable[[], None] | None = None
         self._running: dict[_Key, _Attempt] = {}
@@ -97,28 +100,39 @@ class Collector:
         self._whole_sites |= {(worker, nodeid): kept for nodeid, kept in sites.items()}
 
     def records(self) -> tuple[TestRecord, ...]:
-        """One record per attempt so far; those still running are ``unfinished``."""
+        """One record per attempt; those still running are ``unfinished``: no more reports come."""
+        self._end_all()
+        return self._records(range(len(self._ended)))
+
+    def heaviest(self, count: int | None) -> tuple[TestRecord, ...]:
+        """So many records, or all, of those attempts of which something was measured; the heaviest first."""
+        self._end_all()
+        return self._records(self.tally.heaviest(count))
+
+    def _records(self, positions: Iterable[int]) -> tuple[TestRecord, ...]:
         records: list[TestRecord] = []
         frames: FrameCache = {}
+        last = self.tally.last
         with without_collections():
-            for packed in self._ended:
-                worker, nodeid, outcome, phases = marshal.loads(packed)
-                records.append(unpack_record(worker, nodeid, outcome, phases, frames))
-        records += [
-            unpack_record(worker, nodeid, "unfinished", attempt.phases, frames)
-            for (worker, nodeid), attempt in self._running.items()
-        ]
-        last = {(record.worker, record.nodeid): position for position, record in enumerate(records)}
-        for key, sites in self._whole_sites.items():  # those of the last attempt: a rerun's replaced the ones before
-            position = last.get(key)
-            if position is not None and records[position].sites:
-                records[position] = records[position]._replace(sites=sites)
+            for position in positions:
+                worker, nodeid, outcome, phases = marshal.loads(self._ended[position])
+                record = unpack_record(worker, nodeid, outcome, phases, frames)
+                whole = self._whole_sites.get((worker, nodeid))
+                if whole is not None and record.sites and last[worker, nodeid] == position:  # not those of a rerun
+                    record = record._replace(sites=whole)
+                records.append(record)
         return tuple(records)
+
+    def _end_all(self) -> None:
+        """No more reports come."""
+        for attempt in list(self._running.values()):
+            self._end(attempt, "unfinished")
 
     def _end(self, attempt: _Attempt, outcome: str) -> None:
         del self._running[attempt.key]
         # Version 3, because version 4 looks for small tuples and short texts, and takes half as long again.
         self._ended.append(marshal.dumps((*attempt.key, outcome, attempt.phases), 3))
+        self.tally.add(attempt.key, attempt.phases)
 
 
 def _phase_outcome(report: pytest.TestReport, when: str) -> str:

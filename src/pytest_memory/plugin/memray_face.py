@@ -141,20 +141,19 @@ class MemrayReport:
         from pytest_memory.report.terminal import remark_lines
 
         settings = self._session.settings
-        run = self._session.run()
+        records, summary = self._session.records(), self._session.summary(0)
         terminalreporter.write_line("")
         terminalreporter.write_sep("=", TITLE)
-        for text in memray_report_lines(run.records, settings.memray.most_allocations):
+        for text in memray_report_lines(records, settings.memray.most_allocations):
             terminalreporter.write_line(text)
-        counting = "malloc and mmap" if run.environment.granularity == "malloc" else "every Python object"
-        terminalreporter.write_line(f"Measured by the {run.environment.engine.name} engine, counting {counting}")
-        told = any(verdict.outcome == "not judged" for record in run.records for verdict in record.verdicts)
-        if not settings.summary and not told:  # else the memory section has them
-            for line in remark_lines(run, terminalreporter._tw.fullwidth):
+        counting = "malloc and mmap" if summary.environment.granularity == "malloc" else "every Python object"
+        terminalreporter.write_line(f"Measured by the {summary.environment.engine.name} engine, counting {counting}")
+        if not settings.summary and not summary.unjudged:  # else the memory section has them
+            for line in remark_lines(summary, terminalreporter._tw.fullwidth):
                 write_line(terminalreporter, line)
         dumps = settings.memray.dumps
         if dumps is not None:
-            made = dumps.made({record.nodeid for record in run.records if record.peak is not None})
+            made = dumps.made({record.nodeid for record in records if record.peak is not None})
             terminalreporter.write_line(f"Created {made} binary dumps at {dumps.directory} with prefix {dumps.prefix}")
 
 

@@ -22,7 +22,7 @@ class GrowthReport:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print them, the largest first."""
-        for line in growth_lines(self._session.collector.records(), self._threshold, _retained(terminalreporter)):
+        for line in growth_lines(self._session.records(), self._threshold, _retained(terminalreporter)):
             terminalreporter.write_line(line)
 
 

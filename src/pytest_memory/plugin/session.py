@@ -15,7 +15,7 @@ import pytest
 
 import pytest_memory
 from pytest_memory.meter import Meter
-from pytest_memory.model import EngineChoice, Environment, Run
+from pytest_memory.model import EngineChoice, Environment, Run, Summary, TestRecord
 from pytest_memory.plugin.carrying import take
 from pytest_memory.plugin.collector import Collector
 from pytest_memory.plugin.phases import PhaseHooks, PhaseObserver
@@ -117,15 +117,41 @@ class MemorySession:
         return list(dict.fromkeys((*self.notes, *engine)))
 
     def run(self) -> Run:
-        """The run so far."""
-        self.collector.add_whole_sites(None, self.showcase.sites())
+        """The whole run, when the last test has ended."""
         return Run(
             environment=self.environment(),
-            records=self.collector.records(),
+            records=self.records(),
             measuring_seconds=self.total_measuring_seconds(),
             engine_bytes=self.total_engine_bytes(),
             notes=tuple(self.all_notes()),
         )
+
+    def summary(self, count: int | None) -> Summary:
+        """The same in short.
+
+        Args:
+            count: How many attempts are shown; ``None`` for all.
+        """
+        self.collector.add_whole_sites(None, self.showcase.sites())
+        heaviest = self.collector.heaviest(count)
+        tally = self.collector.tally
+        return Summary(
+            environment=self.environment(),
+            tests=len(tally.last),
+            attempts=tally.attempts,
+            seconds=tally.seconds,
+            heaviest=heaviest,
+            unmeasured=tally.unmeasured,
+            unjudged=tally.unjudged,
+            measuring_seconds=self.total_measuring_seconds(),
+            engine_bytes=self.total_engine_bytes(),
+            notes=tuple(self.all_notes()),
+        )
+
+    def records(self) -> tuple[TestRecord, ...]:
+        """One record for each attempt, when the last test has ended."""
+        self.collector.add_whole_sites(None, self.showcase.sites())
+        return self.collector.records()
 
     def environment(self) -> Environment:
         """Where and how this session measures."""

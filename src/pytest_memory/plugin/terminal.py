@@ -11,7 +11,6 @@ from pytest_memory.errors import UnwritableFile
 from pytest_memory.plugin.session import MemorySession
 
 if TYPE_CHECKING:
-    from pytest_memory.model import Run
     from pytest_memory.report.lines import Line
     from pytest_memory.report.terminal import Layout
 
@@ -23,7 +22,7 @@ class TerminalReport:
         self._config = config
         self._session = session
         self._messages: list[str] = []
-        self._run: Run | None = None
+        self._finished = False
         session.collector.when_broken = self._mark_broken_limits
 
     def _mark_broken_limits(self) -> None:
@@ -37,12 +36,15 @@ class TerminalReport:
         """Write the reports asked for, after Ctrl-C and ``-x`` too."""
         if self._config.option.collectonly:
             return
-        self._run = self._session.run()
-        for path in self._session.settings.reports:
-            from pytest_memory.store.runs import write_run
+        self._finished = True
+        if not self._session.settings.reports:
+            return
+        from pytest_memory.store.runs import write_run
 
+        run = self._session.run()
+        for path in self._session.settings.reports:
             try:
-                write_run(path, self._run)
+                write_run(path, run)
             except UnwritableFile as error:
                 self._messages.append(str(error))
                 if session.exitstatus == pytest.ExitCode.OK:
@@ -52,35 +54,35 @@ class TerminalReport:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the section, if it was asked for or has something to say."""
-        run, self._run = self._run, None  # thousands of records: what comes now need not look at them
-        if run is None:
+        if not self._finished:
             return
         from pytest_memory.report.terminal import remark_lines, summary_lines
 
-        writer = terminalreporter._tw  # pytest offers no other way to ask for the width
-        if self._session.settings.summary and any(record.phases for record in run.records):
+        layout = self._layout(terminalreporter._tw.fullwidth)  # pytest offers no other way to ask for the width
+        summary = self._session.summary(layout.tests)
+        if self._session.settings.summary and summary.attempts:
             terminalreporter.section("memory")
-            for line in summary_lines(run, self._layout(run, writer.fullwidth)):
+            for line in summary_lines(summary, layout):
                 write_line(terminalreporter, line)
-        elif any(verdict.outcome == "not judged" for record in run.records for verdict in record.verdicts):
+        elif summary.unjudged:
             terminalreporter.section("memory")
-            for line in remark_lines(run, writer.fullwidth):
+            for line in remark_lines(summary, layout.width):
                 write_line(terminalreporter, line)
         for message in self._messages:
             terminalreporter.write_line(message)
 
-    def _layout(self, run: Run, width: int) -> Layout:
+    def _layout(self, width: int) -> Layout:
         from pytest_memory.report.terminal import Layout
 
         settings = self._session.settings
         sampled = settings.detail == "sampled"
-        return Layout(width, settings.top, settings.verbosity, self._roots(run), sampled)
+        return Layout(width, settings.top, settings.verbosity, self._roots(), sampled)
 
-    def _roots(self, run: Run) -> tuple[str, ...]:
+    def _roots(self) -> tuple[str, ...]:
         from pytest_memory.report.frames import project_roots
 
         root = self._config.rootpath
-        files = {record.nodeid.partition("::")[0] for record in run.records}
+        files = {nodeid.partition("::")[0] for _, nodeid in self._session.collector.tally.last}
         return project_roots(str(root), (str((root / file).resolve()) for file in files))
 
 

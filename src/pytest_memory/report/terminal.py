@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pytest_memory.model import AllocationSite, PhaseUsage, Run, TestRecord
+from pytest_memory.model import NOTABLE_PHASE, AllocationSite, PhaseUsage, Summary, TestRecord
 from pytest_memory.report.frames import describe_frame, own_frame
 from pytest_memory.report.lines import Line, Span, Style, line, shorten_left
 from pytest_memory.units import MIB, format_count, format_seconds, human_bytes
@@ -15,7 +14,6 @@ UNMEASURED = "—"
 _GAP = "  "
 _SITES_SHOWN = 3
 _TESTS_WITH_SITES = 3
-_NOTABLE_PHASE = 64 * 1024
 _SAMPLED_PEAK = 512 * 1024
 
 
@@ -51,74 +49,49 @@ class Layout(NamedTuple):
         return _TESTS_WITH_SITES if self.verbosity == 0 else None
 
 
-def summary_lines(run: Run, layout: Layout) -> Iterator[Line]:
+def summary_lines(summary: Summary, layout: Layout) -> Iterator[Line]:
     """The whole section below its heading."""
-    yield from _fill(_headline(run), layout.width)
-    yield from remark_lines(run, layout.width)
-    ranked = rank(run.records)
-    if not ranked:
+    yield from _fill(_headline(summary), layout.width)
+    yield from remark_lines(summary, layout.width)
+    if not summary.heaviest:
         return
     yield line("")
-    shown = ranked[: layout.tests]
-    yield from _table(shown, layout)
-    if len(shown) < len(ranked):
-        rest = format_count(len(ranked) - len(shown))
+    yield from _table(summary.heaviest, layout)
+    if len(summary.heaviest) < summary.attempts:
+        rest = format_count(summary.attempts - len(summary.heaviest))
         yield line(Span(f"… and {rest} more; --memory-top=0 shows all", "dim"))
 
 
-def remark_lines(run: Run, width: int) -> Iterator[Line]:
+def remark_lines(summary: Summary, width: int) -> Iterator[Line]:
     """What was not measured or not judged, and why."""
-    for sentence in _warnings(run):
+    for sentence in _warnings(summary):
         yield from _fill(sentence.split(" "), width, separator=" ", indent="  ", style="yellow")
-    for sentence in run.notes:
+    for sentence in summary.notes:
         yield from _fill(sentence.split(" "), width, separator=" ", indent="  ", style="dim")
 
 
-def rank(records: Iterable[TestRecord]) -> list[TestRecord]:
-    """Records with measurements, the highest heap peak of any phase first; where there is none, by resident growth."""
-    return sorted((record for record in records if record.phases), key=_weight, reverse=True)
-
-
-def _weight(record: TestRecord) -> tuple[int, int]:
-    highest = 0
-    for phase, usage in record.phases.items():
-        heap = usage.heap
-        peak = heap.peak if heap is not None else None
-        if peak is not None and peak > highest and (peak >= _NOTABLE_PHASE or phase == "call"):
-            highest = peak
-    return highest, record.growth or 0
-
-
-def _headline(run: Run) -> list[str]:
-    environment = run.environment
+def _headline(summary: Summary) -> list[str]:
+    environment = summary.environment
     parts = [f"engine {environment.engine.name}"]
     if environment.engine.name != "none":
         counted = "Python objects" if environment.granularity == "python" else "malloc and mmap"
         parts.append(f"counting {counted}")
         parts.append({"counters": "no sites", "sampled": "sampled sites", "stacks": "every site"}[environment.detail])
-    own = f" (the engine's tables: {_mebibytes(run.engine_bytes)})" if run.engine_bytes >= MIB else ""
+    own = f" (the engine's tables: {_mebibytes(summary.engine_bytes)})" if summary.engine_bytes >= MIB else ""
     parts.append(f"rss {environment.resident}{own}")
-    tests = len({(record.worker, record.nodeid) for record in run.records if record.phases})
-    parts.append(f"{format_count(tests)} test{'' if tests == 1 else 's'}")
-    total = sum(record.seconds for record in run.records)
-    share = f" of {format_seconds(total)}" if total > run.measuring_seconds else ""
-    parts.append(f"measuring took {format_seconds(run.measuring_seconds)}{share}")
+    parts.append(f"{format_count(summary.tests)} test{'' if summary.tests == 1 else 's'}")
+    share = f" of {format_seconds(summary.seconds)}" if summary.seconds > summary.measuring_seconds else ""
+    parts.append(f"measuring took {format_seconds(summary.measuring_seconds)}{share}")
     return parts
 
 
-def _warnings(run: Run) -> Iterator[str]:
+def _warnings(summary: Summary) -> Iterator[str]:
     """What a reader must know before believing the numbers."""
-    for name, reason in run.environment.engine.refused:
+    for name, reason in summary.environment.engine.refused:
         yield f"the {name} engine was not used: {reason}"
-    unjudged = Counter(
-        verdict.reason for record in run.records for verdict in record.verdicts if verdict.outcome == "not judged"
-    )
-    for reason, count in unjudged.items():
+    for reason, count in summary.unjudged.items():
         yield f"{format_count(count)} limit{'s' if count > 1 else ''} not judged: {reason}"
-    unmeasured = Counter(
-        usage.unmeasured for record in run.records for usage in record.phases.values() if usage.unmeasured
-    )
-    for reason, count in unmeasured.items():
+    for reason, count in summary.unmeasured.items():
         yield f"{format_count(count)} phase{'s' if count > 1 else ''} without heap numbers: {reason}"
 
 
@@ -168,7 +141,7 @@ def _details(record: TestRecord, layout: Layout, *, sites: bool, indent: int) ->
     call = _peak(record.phases.get("call"))
     for phase in ("setup", "teardown"):
         peak = _peak(record.phases.get(phase))
-        if peak > call and (peak >= _NOTABLE_PHASE or layout.verbosity >= 1):
+        if peak > call and (peak >= NOTABLE_PHASE or layout.verbosity >= 1):
             yield line(margin, Span(f"{phase} peaked at {human_bytes(peak)}", "yellow"))
     if sites:
         shown = record.sites if layout.verbosity >= 2 else _merge(record.sites, layout.roots)[:_SITES_SHOWN]

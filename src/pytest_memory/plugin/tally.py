@@ -1,0 +1,78 @@
+"""What is said of all attempts together, counted as each of them ends.
+
+A session has thousands of attempts and shows ten. What is needed of the rest is counted from what travelled of them, so
+that no records of them need be made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from heapq import nlargest
+
+from pytest_memory.model import NOTABLE_PHASE
+from pytest_memory.plugin.transport import Packed
+
+Weight = tuple[int, int]
+"""By which attempts are ranked: the highest heap peak of any phase, then the growth of resident memory; in bytes."""
+
+
+class Tally:
+    """Counts attempts.
+
+    Attributes:
+        weights: That of each attempt; ``None`` for those of which nothing was measured.
+        last: The position of the last attempt at each test that was measured, by worker and node id.
+        seconds: Wall time of all phases.
+        unmeasured: Why phases have no heap numbers, and how many.
+        unjudged: Why limits were not judged, and how many.
+    """
+
+    __slots__ = ("last", "seconds", "unjudged", "unmeasured", "weights")
+
+    def __init__(self) -> None:
+        self.weights: list[Weight | None] = []
+        self.last: dict[tuple[str | None, str], int] = {}
+        self.seconds = 0.0
+        self.unmeasured: Counter[str] = Counter()
+        self.unjudged: Counter[str] = Counter()
+
+    def add(self, key: tuple[str | None, str], phases: Sequence[Packed]) -> None:
+        """Count an attempt.
+
+        Args:
+            key: The worker and the test.
+            phases: What travelled of each phase that ran.
+        """
+        if not phases:
+            self.weights.append(None)
+            return
+        self.last[key] = len(self.weights)
+        highest, first, last = 0, None, None
+        for phase, seconds, unmeasured, heap, resident, _, verdicts in phases:
+            self.seconds += seconds
+            if heap is not None:
+                peak = heap[0]
+                if peak is not None and peak > highest and (phase == "call" or peak >= NOTABLE_PHASE):
+                    highest = peak
+            if resident is not None:
+                last = resident
+                if first is None:
+                    first = resident
+            if unmeasured:
+                self.unmeasured[unmeasured] += 1
+            for verdict in verdicts:
+                if verdict["outcome"] == "not judged":
+                    self.unjudged[verdict["reason"]] += 1
+        self.weights.append((highest, last[1] - first[0] if first is not None and last is not None else 0))
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts were measured."""
+        return len(self.weights) - self.weights.count(None)
+
+    def heaviest(self, count: int | None) -> list[int]:
+        """The positions of so many measured attempts, or of all, the heaviest first; of equals the earlier first."""
+        ranked = [(weight, -position) for position, weight in enumerate(self.weights) if weight is not None]
+        largest = sorted(ranked, reverse=True) if count is None else nlargest(count, ranked)
+        return [-position for _, position in largest]
