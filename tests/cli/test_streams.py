@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_memory.report.drawing import render_text
+from pytest_memory.report.drawing import draw
 from pytest_memory.report.table import Cell, Column, Header, Sheet, Table, by_column, printable
 
 from .conftest import benchmark
@@ -98,8 +98,8 @@ SHEET = sheet_of(
 
 def test_a_wide_terminal_gets_one_line_per_row():
     """So does a pipe, of whatever width."""
-    assert render_text(SHEET, width=200) == render_text(SHEET)
-    assert render_text(SHEET).splitlines()[1:] == [
+    assert draw(SHEET, width=200) == draw(SHEET)
+    assert str(draw(SHEET)).splitlines()[1:] == [
         "id                                                          a │     b",
         "─" * 69,
         "test_with_a_very_long_name[parameter-another-parameter]  1.00 │  2.00",
@@ -109,7 +109,7 @@ def test_a_wide_terminal_gets_one_line_per_row():
 
 def test_a_narrow_terminal_folds_names_and_cuts_nothing():
     """The name goes on in the next line, indented."""
-    lines = render_text(SHEET, width=50).splitlines()
+    lines = str(draw(SHEET, width=50)).splitlines()
     assert max(map(len, lines)) <= 50
     folded = lines[3].split("  ")[0] + lines[4].strip()
     assert folded == "test_with_a_very_long_name[parameter-another-parameter]"
@@ -126,7 +126,7 @@ def test_wide_characters_take_two_columns():
     sheet = sheet_of(
         "", (Column("id", "id", text=True), Column("a", "a")), [[Cell("测试"), Cell("1")], [Cell("ab"), Cell("2")]]
     )
-    assert render_text(sheet).splitlines()[2:] == ["测试  1", "ab    2"]
+    assert str(draw(sheet)).splitlines()[2:] == ["测试  1", "ab    2"]
 
 
 def test_tables_of_a_sheet_share_the_places_of_their_columns():
@@ -150,8 +150,8 @@ id           a (B)
 ──────────────────
 y                3
 a note"""
-    assert render_text(sheet) == text
-    painted = render_text(sheet, colour=True)
+    assert str(draw(sheet)) == text
+    painted = str(draw(sheet, colour=True))
     assert re.sub("\x1b\\[[0-9]*m", "", painted) == text
     assert "\nx                \x1b[31m2\x1b[0m\n" in painted
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_memory.cli.errors import CommandFailed
 from pytest_memory.cli.streams import emit, remark, wants_colour
-from pytest_memory.report.drawing import render_text
+from pytest_memory.report.drawing import draw
 from pytest_memory.report.markdown import render_markdown
 from pytest_memory.report.separated import render_csv
 from pytest_memory.report.table import Sheet
@@ -53,7 +53,7 @@ class Output:
         else:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             colour = wants_colour()
-            emit(render_text(sheet, width=width, colour=colour))
+            emit(draw(sheet, width=width, colour=colour))
 
     def save_csv(self, rows: Callable[[], Sequence[Sequence[object]]]) -> None:
         """Write raw numbers, if they were asked for; they are not computed otherwise.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import typer
 
@@ -28,6 +28,7 @@ _PLAIN = {
     "─": "-",
 }
 _HANDLER = "pytest_memory.plain"
+_LIKE_ASCII = ("utf-8", "ascii", "iso8859-1")
 
 
 def prepare_streams() -> None:
@@ -39,7 +40,17 @@ def prepare_streams() -> None:
             reconfigure(errors=_HANDLER)
 
 
-def emit(text: str) -> None:
+class Encodable(Protocol):
+    """A text that knows how to encode itself."""
+
+    def __str__(self) -> str: ...
+
+    def encode(self, encoding: str, errors: str) -> bytes:
+        """The same as bytes, for an encoding in which ASCII stays what it is."""
+        ...
+
+
+def emit(text: Encodable) -> None:
     """Write a result to stdout.
 
     A reader that has gone (``| head``) silences stdout and nothing else: the exit code still tells of the gate.
@@ -48,7 +59,7 @@ def emit(text: str) -> None:
         UnwritableFile: Nothing can be written to it, as on a full disk.
     """
     try:
-        sys.stdout.write(text)
+        _write(text)
         sys.stdout.write("\n")  # by itself, for the text may have megabytes to copy
         sys.stdout.flush()
     except BrokenPipeError:
@@ -89,6 +100,16 @@ def silence_stdout() -> None:
         os.dup2(nowhere, sys.stdout.fileno())
     except (OSError, ValueError):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (lives as long as the process)
+
+
+def _write(text: Encodable) -> None:
+    stream = sys.stdout
+    buffer = getattr(stream, "buffer", None)
+    if buffer is None or os.linesep != "\n" or codecs.lookup(stream.encoding).name not in _LIKE_ASCII:
+        stream.write(str(text))
+        return
+    stream.flush()
+    buffer.write(text.encode(stream.encoding, stream.errors or "strict"))
 
 
 def _tell(message: str, colour: str) -> None:

@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple, Protocol
 Tone = Literal["", "good", "bad", "title", "quiet"]
 Raw = float | str | bool | None
 
+BAR = "│"
 _GAP = "  "
-_SECTION_GAP = " │ "
+_SECTION_GAP = f" {BAR} "
 
 
 class Cell(NamedTuple):
