@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_memory.model import Timeline
-from pytest_memory.recorder.journal import FILE_NAME
+from pytest_memory.recorder.channel import JOURNAL_NAME
 from pytest_memory.recorder.reader import read_journal
 
 SUITE = ("--pyargs", "networkx.classes")
@@ -85,7 +85,7 @@ def run(mode: Mode, folder: Path, what: Sequence[str]) -> None:
         sys.exit(f"{mode.name}: pytest failed\n{output}")
     mode.tests = int(output.rsplit(" passed", 1)[0].split()[-1])
     recorder = 0.0
-    for journal in folder.glob(f".pytest_cache/d/memory/*/{FILE_NAME}"):
+    for journal in folder.glob(f".pytest_cache/d/memory/*/{JOURNAL_NAME}"):
         used = read_journal(journal).metadata["recorder"]
         recorder = used["cpu_seconds"]
         mode.recorder_cpu.append(recorder)
@@ -165,7 +165,7 @@ def spikes(modes: list[Mode]) -> None:
             folder = Path(name)
             (folder / "test_spikes.py").write_text(SPIKES)
             run(mode, folder, ("test_spikes.py",))
-            journals = list(folder.glob(f".pytest_cache/d/memory/*/{FILE_NAME}"))
+            journals = list(folder.glob(f".pytest_cache/d/memory/*/{JOURNAL_NAME}"))
             exact = str(exactly_seen(read_journal(journals[0]))) if journals else "—"
             print(f"| {mode.name} | {exact} | {sampled(folder / 'memlog.json')} |", flush=True)
 

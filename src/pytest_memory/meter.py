@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from .engines.base import EngineWindow, HeapEngine, HeapReading, WindowRequest
+from .engines.base import HeapReading
 from .errors import WindowRefused
-from .instruments.resident import ResidentReader, ResidentWindow
 
-Clock = Callable[[], float]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .engines.base import EngineWindow, HeapEngine, WindowRequest
+    from .instruments.resident import ResidentReader, ResidentWindow
+
+    Clock = Callable[[], float]
 
 
 class HeapWindow:

@@ -27,8 +27,8 @@ from pytest_memory.plugin.transport import (
     Showcase,
     junit_properties,
     pack_phase,
-    unpack_record,
 )
+from pytest_memory.plugin.unpacking import unpack_record
 
 PHASES = ("setup", "call", "teardown")
 FRAME = StackFrame("build", "/src/a.py", 3)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pytest_memory.model import NOTABLE_PHASE, PHASES, HeapUsage, Limit, PhaseUsage, ResidentUsage, Verdict
 from pytest_memory.plugin.tally import Tally
-from pytest_memory.plugin.transport import FinishedPhase, pack_phase, unpack_record
+from pytest_memory.plugin.transport import FinishedPhase, pack_phase
+from pytest_memory.plugin.unpacking import unpack_record
 
 MIB = 1024**2
 

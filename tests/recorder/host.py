@@ -14,10 +14,11 @@ from pathlib import Path
 
 from sampled import wait_for_samples
 
-from pytest_memory.recorder.channel import Breadcrumb
+from pytest_memory.recorder.cells import ABSENT
+from pytest_memory.recorder.channel import JOURNAL_NAME, Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, new_session
-from pytest_memory.recorder.frames import ABSENT, pack_test
-from pytest_memory.recorder.journal import FILE_NAME, Kind, create_journal
+from pytest_memory.recorder.frames import pack_test
+from pytest_memory.recorder.journal import Kind, create_journal
 from pytest_memory.recorder.launch import RecorderProcess
 from pytest_memory.recorder.settings import RecorderSettings
 
@@ -27,7 +28,7 @@ def main():
     guard = int(sys.argv[3]) if len(sys.argv) > 3 else None
     session = new_session(folder)
     begun = time.monotonic()
-    journal = create_journal(session / FILE_NAME, {"origin": begun, "started": time.time()})
+    journal = create_journal(session / JOURNAL_NAME, {"origin": begun, "started": time.time()})
     crumb = Breadcrumb(crumb_path(session, None))
     recorder = RecorderProcess(
         RecorderSettings(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_memory.recorder.cells import END, NAME_ROOM, NAME_STRIDE, NAMES_AT, STATES_AT, make_cells, make_follower
-from pytest_memory.recorder.cells_python import PythonCells, PythonFollower
+from pytest_memory.recorder.cells_python import PythonCells
+from pytest_memory.recorder.following_python import PythonFollower
 from pytest_memory.recorder.frames import frames
 from pytest_memory.recorder.journal import FIRST_LINE, JournalWriter
 from pytest_memory.recorder.reader import unpack_test

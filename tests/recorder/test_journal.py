@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES, ResidentUsage, Span
+from pytest_memory.recorder.cells import ABSENT
 from pytest_memory.recorder.frames import (
-    ABSENT,
     Entry,
     frames,
     pack_name,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..model import AllocationSite, Detail, Granularity, HeapUsage
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Protocol
+
+    from ..model import AllocationSite, Detail, Granularity, HeapUsage
 
 HeapMetric = Literal["peak", "allocated", "allocations", "retained"]
 
@@ -79,54 +82,55 @@ class Capabilities(NamedTuple):
     captures: bool
 
 
-class EngineWindow(Protocol):
-    """An open window of an engine; windows close in the reverse order of their opening."""
+if TYPE_CHECKING:  # to make a class of a Protocol takes an interpreter longer than all else in this module
 
-    def close(self) -> HeapReading:
-        """Stop measuring and say what was measured. Called once."""
-        ...
+    class EngineWindow(Protocol):
+        """An open window of an engine; windows close in the reverse order of their opening."""
 
+        def close(self) -> HeapReading:
+            """Stop measuring and say what was measured. Called once."""
+            ...
 
-class HeapEngine(Protocol):
-    """Measures heap allocations over windows. At most one engine is active in a process; the meter owns it."""
+    class HeapEngine(Protocol):
+        """Measures heap allocations over windows. At most one engine is active in a process; the meter owns it."""
 
-    @property
-    def name(self) -> str:
-        """The name in ``--memory-engine``."""
-        ...
+        @property
+        def name(self) -> str:
+            """The name in ``--memory-engine``."""
+            ...
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do here."""
-        ...
+        @property
+        def capabilities(self) -> Capabilities:
+            """What it can do here."""
+            ...
 
-    def open(self, request: WindowRequest) -> EngineWindow:
-        """Open a window.
+        def open(self, request: WindowRequest) -> EngineWindow:
+            """Open a window.
 
-        Raises:
-            WindowRefused: It cannot measure now; the message names the reason (who holds the tracker, …).
-        """
-        ...
+            Raises:
+                WindowRefused: It cannot measure now; the message names the reason (who holds the tracker, …).
+            """
+            ...
 
-    def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
-        """What opens windows as a request asks, one after the other, each with a seed of its own for the sampling.
+        def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
+            """What opens windows as a request asks, one after the other, each with a seed of its own for the sampling.
 
-        It raises what :meth:`open` does.
-        """
-        ...
+            It raises what :meth:`open` does.
+            """
+            ...
 
-    def stand_aside(self) -> None:
-        """Take every hook off the hot paths, so that somebody can take timings. No window is open."""
-        ...
+        def stand_aside(self) -> None:
+            """Take every hook off the hot paths, so that somebody can take timings. No window is open."""
+            ...
 
-    def stand_by(self) -> None:
-        """Undo :meth:`stand_aside`."""
-        ...
+        def stand_by(self) -> None:
+            """Undo :meth:`stand_aside`."""
+            ...
 
-    def notes(self) -> tuple[str, ...]:
-        """Sentences for the report: what this engine did not see here."""
-        ...
+        def notes(self) -> tuple[str, ...]:
+            """Sentences for the report: what this engine did not see here."""
+            ...
 
-    def held_bytes(self) -> int:
-        """Resident memory of the engine's own tables, which rss figures contain and heap figures do not."""
-        ...
+        def held_bytes(self) -> int:
+            """Resident memory of the engine's own tables, which rss figures contain and heap figures do not."""
+            ...

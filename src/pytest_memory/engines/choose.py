@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import EngineUnavailable, InvalidValue
 from ..model import EngineChoice
-from .base import HeapEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .base import HeapEngine
 
 ENGINE_NAMES = ("auto", "native", "memray", "tracemalloc", "none")
 

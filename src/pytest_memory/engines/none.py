@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..errors import WindowRefused
-from .base import Capabilities, EngineWindow, WindowRequest
+from .base import Capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .base import EngineWindow, WindowRequest
 
 
 class NoEngine:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from pytest_memory.engines.base import Capabilities, EngineWindow, HeapReading, WindowRequest
+from pytest_memory.engines.base import Capabilities, HeapReading, WindowRequest
 from pytest_memory.engines.opener import Opener
 from pytest_memory.engines.source import MODULE, enclosing_function
 from pytest_memory.errors import EngineUnavailable, WindowRefused
@@ -26,6 +27,9 @@ _ADVICE = MappingProxyType(
         "thread": "drop current_thread_only, or choose another engine with --memory-engine",
     }
 )
+
+if TYPE_CHECKING:
+    from pytest_memory.engines.base import EngineWindow
 
 
 class TracemallocEngine:

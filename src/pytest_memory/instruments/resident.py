@@ -10,36 +10,37 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from ..model import ResidentUsage
 from .kernel import PROC
-from .procfs import ProcFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
     from .kernel import Kernel
 
 ResidentMode = Literal["exact", "sampled", "off"]
 
+if TYPE_CHECKING:
 
-class ResidentWindow(Protocol):
-    """An open window over resident memory."""
+    class ResidentWindow(Protocol):
+        """An open window over resident memory."""
 
-    def close(self) -> ResidentUsage:
-        """End the window. Windows close in the reverse order of their opening."""
-        ...
+        def close(self) -> ResidentUsage:
+            """End the window. Windows close in the reverse order of their opening."""
+            ...
 
+    class ResidentReader(Protocol):
+        """Reads the resident memory of this process."""
 
-class ResidentReader(Protocol):
-    """Reads the resident memory of this process."""
+        mode: ResidentMode
 
-    mode: ResidentMode
-
-    @property
-    def open(self) -> Callable[[], ResidentWindow]:
-        """Open a window."""
-        ...
+        @property
+        def open(self) -> Callable[[], ResidentWindow]:
+            """Open a window."""
+            ...
 
 
 class KernelResident:
@@ -60,6 +61,8 @@ class KernelResident:
         try:
             from ._kernel import Kernel as Compiled
         except ImportError:  # there was no compiler
+            from .procfs import ProcFiles
+
             self.open: Callable[[], ResidentWindow] = KernelWindows(ProcFiles(folder)).open
         else:
             self.open = Compiled(folder, ResidentUsage).open

@@ -11,9 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .activity import ACTIVITIES, CONTROLLER
     from .benchmark import Measurement, MemoryResult
+    from .engine import EngineChoice
     from .limit import LIMIT_METRICS, Limit, LimitMetric, Outcome, Verdict
     from .record import TestRecord
-    from .run import EngineChoice, Environment, Run
+    from .run import Environment, Run
     from .site import AllocationSite, Stack, StackFrame
     from .summary import Summary
     from .timeline import Activity, Death, MemoryBounds, Series, Span, Timeline
@@ -69,9 +70,10 @@ __all__ = [
 _HOMES = {
     "activity": ("ACTIVITIES", "CONTROLLER"),
     "benchmark": ("Measurement", "MemoryResult"),
+    "engine": ("EngineChoice",),
     "limit": ("LIMIT_METRICS", "Limit", "LimitMetric", "Outcome", "Verdict"),
     "record": ("TestRecord",),
-    "run": ("EngineChoice", "Environment", "Run"),
+    "run": ("Environment", "Run"),
     "site": ("AllocationSite", "Stack", "StackFrame"),
     "summary": ("Summary",),
     "timeline": ("Activity", "Death", "MemoryBounds", "Series", "Span", "Timeline"),

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .engine import EngineChoice
 from .record import TestRecord
 from .usage import Detail, Granularity
-
-
-class EngineChoice(NamedTuple):
-    """Which heap engine measured, and why the ones before it in line did not.
-
-    Attributes:
-        name: ``native``, ``memray``, ``tracemalloc`` or ``none``.
-        refused: Pairs of an engine's name and the reason it could not be used.
-    """
-
-    name: str
-    refused: tuple[tuple[str, str], ...] = ()
 
 
 class Environment(NamedTuple):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
-from pytest_memory.model import AllocationSite, TestRecord
 from pytest_memory.plugin.tally import Tally
-from pytest_memory.plugin.transport import FrameCache, Packed, unpack_record
-from pytest_memory.store.garbage import without_collections
 
-_Key = tuple[str | None, str]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pytest_memory.model import AllocationSite, TestRecord
+    from pytest_memory.plugin.transport import Packed
+
+    _Key = tuple[str | None, str]
 
 
 class _Attempt:
@@ -110,6 +113,9 @@ class Collector:
         return self._records(self.tally.heaviest(count))
 
     def _records(self, positions: Iterable[int]) -> tuple[TestRecord, ...]:
+        from pytest_memory.plugin.unpacking import FrameCache, unpack_record
+        from pytest_memory.store.garbage import without_collections
+
         records: list[TestRecord] = []
         frames: FrameCache = {}
         last = self.tally.last

@@ -20,30 +20,6 @@ _CACHE_KEY = "memray"
 """pytest-memray's own, so that its last runs are still known after moving here."""
 
 
-def register_memray_face(config: pytest.Config, session: MemorySession) -> None:
-    """Register what this process needs of the face.
-
-    Raises:
-        pytest.UsageError: The directory for captures cannot be made.
-    """
-    manager = config.pluginmanager
-    settings = session.settings.memray
-    collecting = config.option.collectonly
-    if settings.dumps is not None and not collecting:
-        try:
-            settings.dumps.directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise pytest.UsageError(f"--memray-bin-path: the directory cannot be made: {error}") from error
-    if session.phases is not None:
-        session.phases.followers.append(IncreaseWatch(config, session).compare)
-        if session.choice.name == "memray":
-            manager.register(ForeignTrackerHint(session.phases), "pytest-memory-foreign-tracker")
-    if not hasattr(config, "workerinput"):
-        manager.register(SharedDumps(session), "pytest-memory-dumps")
-        if settings.report and not collecting:
-            manager.register(MemrayReport(session), "pytest-memory-memray-report")
-
-
 class IncreaseWatch:
     """Remembers the peak of every test with a ``limit_memory`` marker, and compares it with ``--fail-on-increase``.
 
@@ -54,8 +30,6 @@ class IncreaseWatch:
     def __init__(self, config: pytest.Config, session: MemorySession) -> None:
         self._cache = getattr(config, "cache", None)
         self._session = session
-        if self._cache is None and session.settings.memray.fail_on_increase:
-            session.note("--fail-on-increase: pytest's cache is switched off, so there is no last run to compare with")
 
     def compare(self, attempt: Attempt, finished: FinishedPhase) -> None:
         """After a call has passed within its limits, hold its peak against that of its last successful run.

@@ -8,27 +8,43 @@ that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by themselves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.engines.base import HeapReading
 from pytest_memory.entry import SESSION_PLUGIN
-from pytest_memory.instruments.resident import ResidentWindow
-from pytest_memory.meter import HeapWindow, Meter
-from pytest_memory.model import Phase, PhaseUsage
+from pytest_memory.model import PhaseUsage
 from pytest_memory.plugin.calls import OtherKinds, passes_pyfunc_call
 from pytest_memory.plugin.carrying import MadeReports, MemoryLimitExceeded, others_report
-from pytest_memory.plugin.plan import NOTHING, Plan, Planner, sampling_seed
-from pytest_memory.plugin.settings import Settings
+from pytest_memory.plugin.plan import NOTHING, Planner, sampling_seed
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
-from pytest_memory.plugin.transport import FinishedPhase, Packed, Showcase, named, pack_usage
+from pytest_memory.plugin.transport import FinishedPhase, named, pack_usage
 
 if TYPE_CHECKING:
-    from pytest_memory.model import AllocationSite, Verdict
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from typing import Protocol
+
+    from pytest_memory.engines.base import HeapReading
+    from pytest_memory.instruments.resident import ResidentWindow
+    from pytest_memory.meter import HeapWindow, Meter
+    from pytest_memory.model import AllocationSite, Phase, Verdict
+    from pytest_memory.plugin.plan import Plan
+    from pytest_memory.plugin.settings import Settings
+    from pytest_memory.plugin.transport import Packed, Showcase
     from pytest_memory.policy.leaks import LeakLimit
+
+    class PhaseObserver(Protocol):
+        """Somebody who follows the session phase by phase, such as the flight recorder."""
+
+        def phase_began(self, item: pytest.Item, phase: Phase) -> None:
+            """A phase begins; called before anything is measured."""
+            ...
+
+        def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
+            """A phase has ended, whatever way, and was measured as far as it was planned."""
+            ...
+
 
 _NO_HOOK = "this kind of test passes through no hook in which it could be measured"
 
@@ -40,18 +56,6 @@ class UnusableMarker(pytest.fail.Exception):  # type: ignore[name-defined, misc]
 
     def __init__(self, message: str) -> None:
         super().__init__(message, pytrace=False)
-
-
-class PhaseObserver(Protocol):
-    """Somebody who follows the session phase by phase, such as the flight recorder."""
-
-    def phase_began(self, item: pytest.Item, phase: Phase) -> None:
-        """A phase begins; called before anything is measured."""
-        ...
-
-    def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
-        """A phase has ended, whatever way, and was measured as far as it was planned."""
-        ...
 
 
 class Attempt:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +20,17 @@ from pytest_memory.instruments.watermark import Watermark
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_death
-from pytest_memory.plugin.recorder_recording import Recording
-from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
+from pytest_memory.plugin.recorder_settings import read_flight_settings
 from pytest_memory.plugin.recorder_tests import OwnPhases, TestLog
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
 from pytest_memory.recorder.forks import call_in_forks
-from pytest_memory.recorder.journal import FILE_NAME, JournalWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_memory.plugin.recorder_recording import Recording
+    from pytest_memory.plugin.recorder_settings import FlightSettings
     from pytest_memory.plugin.session import MemorySession
 
 _SESSION_KEY = "pytest_memory_session"
@@ -144,9 +145,12 @@ class Flight:
             return None
         self.place, self.crumb = place, crumb
         self._tests = tests = TestLog(crumb, self._worker)
-        if shared is not None and (shared / FILE_NAME).exists():
+        if shared is not None:
+            from pytest_memory.recorder.channel import JOURNAL_NAME
+            from pytest_memory.recorder.journal import JournalWriter
+
             with contextlib.suppress(OSError):
-                tests.journal = JournalWriter(shared / FILE_NAME)
+                tests.journal = JournalWriter(shared / JOURNAL_NAME) if (shared / JOURNAL_NAME).exists() else None
         if watermark:
             with contextlib.suppress(OSError, AttributeError):  # no /proc: then samples are all there is
                 tests.watermark = Watermark()
@@ -188,6 +192,8 @@ class Flight:
 
             self._config.pluginmanager.register(LastDeath(told), "pytest-memory-recorder-death")
         if self._settings.records:
+            from pytest_memory.plugin.recorder_recording import Recording
+
             self._recording = Recording(self._config, self._settings, self.place, self._note)
             self._recording.start()
             self._tests.journal = self._recording.journal

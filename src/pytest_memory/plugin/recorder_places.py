@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_memory.recorder.channel import JOURNAL_NAME
 from pytest_memory.recorder.folders import (
     folder_for,
     has_ended,
@@ -19,7 +20,6 @@ from pytest_memory.recorder.folders import (
     sessions,
     user_cache,
 )
-from pytest_memory.recorder.journal import FILE_NAME
 
 if TYPE_CHECKING:
     from pytest_memory.recorder.sessions import SessionRecord
@@ -127,7 +127,7 @@ def log_path(wanted: Path, place: Place) -> tuple[Path, str]:
             continue
         from pytest_memory.recorder.frames import read_head
 
-        if read_head(path / FILE_NAME).get("memlog") == str(wanted):
+        if read_head(path / JOURNAL_NAME).get("memlog") == str(wanted):
             other = wanted.with_name(f"{wanted.stem}-{os.getpid()}{wanted.suffix}")
             return other, f"another session writes {wanted.name} at this moment, so this one writes {other.name}"
     return wanted, ""

@@ -13,7 +13,8 @@ import pytest
 
 from pytest_memory.entry import is_controller
 from pytest_memory.plugin.recorder_places import Place, log_path
-from pytest_memory.recorder.journal import FILE_NAME, JournalWriter, create_journal
+from pytest_memory.recorder.channel import JOURNAL_NAME
+from pytest_memory.recorder.journal import JournalWriter, create_journal
 
 if TYPE_CHECKING:
     from pytest_memory.plugin.guard_settings import GuardSettings
@@ -71,7 +72,7 @@ class Recording:
             autopsy=_AUTOPSY,
         )
         try:
-            self.journal = create_journal(self._place.session / FILE_NAME, self._head())
+            self.journal = create_journal(self._place.session / JOURNAL_NAME, self._head())
             terminal = os.dup(1)
         except OSError as error:
             self._note(f"nothing is recorded: {error.strerror or error}")
@@ -164,7 +165,7 @@ class Recording:
         from pytest_memory.recorder.memlog import write_memlog
         from pytest_memory.recorder.reader import read_journal
 
-        journal = self._place.session / FILE_NAME
+        journal = self._place.session / JOURNAL_NAME
         try:
             if self._log is not None:
                 self._entries = write_memlog(journal, self._log)

@@ -74,7 +74,7 @@ class TestLog:
         What that leaves in the interpreter's free lists is there when a heap window opens. After the follower in C they
         were emptier, and windows counted 128 bytes more in some processes, and not in each run of them.
         """
-        from pytest_memory.recorder.cells_python import PythonFollower
+        from pytest_memory.recorder.following_python import PythonFollower
 
         self._hand_to(PythonFollower(self._crumb.cells, self._worker))
 

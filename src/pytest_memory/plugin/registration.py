@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,18 +13,21 @@ from pytest_memory.engines.choose import choose_engine
 from pytest_memory.entry import SESSION_PLUGIN, is_controller, is_worker
 from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
-from pytest_memory.meter import Clock, Meter, measuring_here
+from pytest_memory.meter import Meter, measuring_here
 from pytest_memory.plugin.benchmark_switch import register_benchmarks
 from pytest_memory.plugin.calls import FunctionCalls
 from pytest_memory.plugin.carrying import LoggedReports
 from pytest_memory.plugin.markers import MarkerCheck
-from pytest_memory.plugin.memray_face import register_memray_face
+from pytest_memory.plugin.memray_switch import register_memray_face
 from pytest_memory.plugin.recorder import register_recorder
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
 from pytest_memory.plugin.terminal import TerminalReport
 from pytest_memory.plugin.unreported import UnreportedCalls
 from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd
+
+if TYPE_CHECKING:
+    from pytest_memory.meter import Clock
 
 
 def register(config: pytest.Config) -> None:

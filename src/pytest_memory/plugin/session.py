@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import datetime
-import platform
-import subprocess
-import sys
-from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import pytest_memory
-from pytest_memory.meter import Meter
-from pytest_memory.model import EngineChoice, Environment, Run, Summary, TestRecord
 from pytest_memory.plugin.carrying import take
 from pytest_memory.plugin.collector import Collector
-from pytest_memory.plugin.phases import PhaseHooks, PhaseObserver
-from pytest_memory.plugin.settings import Settings
+from pytest_memory.plugin.phases import PhaseHooks
 from pytest_memory.plugin.transport import Showcase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_memory.meter import Meter
+    from pytest_memory.model import EngineChoice, Environment, Run, Summary, TestRecord
+    from pytest_memory.plugin.phases import PhaseObserver
+    from pytest_memory.plugin.settings import Settings
 
 SESSION: pytest.StashKey[MemorySession] = pytest.StashKey()
 """Where the session is found in ``config.stash`` while the plugin is loaded."""
@@ -94,7 +94,8 @@ class MemorySession:
 
     def receive(self, worker: str, handed: Mapping[str, Any]) -> None:
         """Take what a worker handed over."""
-        from pytest_memory.plugin.transport import decode_showcase
+        from pytest_memory.model import EngineChoice
+        from pytest_memory.plugin.unpacking import decode_showcase
 
         self.choice = EngineChoice(handed["engine"], tuple((name, reason) for name, reason in handed["refused"]))
         self.measuring_seconds += handed["measuring_seconds"]
@@ -118,6 +119,8 @@ class MemorySession:
 
     def run(self) -> Run:
         """The whole run, when the last test has ended."""
+        from pytest_memory.model import Run
+
         return Run(
             environment=self.environment(),
             records=self.records(),
@@ -132,6 +135,8 @@ class MemorySession:
         Args:
             count: How many attempts are shown; ``None`` for all.
         """
+        from pytest_memory.model import Summary
+
         self.collector.add_whole_sites(None, self.showcase.sites())
         heaviest = self.collector.heaviest(count)
         tally = self.collector.tally
@@ -155,6 +160,12 @@ class MemorySession:
 
     def environment(self) -> Environment:
         """Where and how this session measures."""
+        import platform
+        import sys
+
+        from pytest_memory import __version__
+        from pytest_memory.model import Environment
+
         settings = self.settings
         reader = self.meter.resident if self.meter is not None else None
         return Environment(
@@ -166,13 +177,15 @@ class MemorySession:
             implementation=platform.python_implementation(),
             platform=f"{sys.platform}-{platform.machine()}",
             commit=_commit(self.rootpath) if settings.reports else None,
-            version=pytest_memory.__version__,
+            version=__version__,
             started=self._started.isoformat(timespec="seconds"),
         )
 
 
 def _commit(folder: Path | None) -> str | None:
     """The revision checked out in a folder, or None where there is none."""
+    import subprocess
+
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=True

@@ -7,11 +7,15 @@ that no records of them need be made.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from heapq import nlargest
+from typing import TYPE_CHECKING
 
 from pytest_memory.model import NOTABLE_PHASE
-from pytest_memory.plugin.transport import Packed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_memory.plugin.transport import Packed
 
 Weight = tuple[int, int]
 """By which attempts are ranked: the highest heap peak of any phase, then the growth of resident memory; in bytes."""

@@ -8,21 +8,13 @@ for failed tests and for the tests with the highest peaks, and are handed over o
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_memory.model import (
-    AllocationSite,
-    HeapUsage,
-    Phase,
-    PhaseUsage,
-    ResidentUsage,
-    StackFrame,
-    TestRecord,
-)
-
 if TYPE_CHECKING:
-    from pytest_memory.model import Verdict
+    from collections.abc import Iterable, Mapping
+
+    from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
 
 TRAVELLING_SITES = 5
 TRAVELLING_FRAMES = 16
@@ -66,9 +58,6 @@ seconds, why the heap was not measured, heap counters, resident sizes, call stac
 named = tuple.__new__
 """Makes a named tuple of values in its order: what its own constructor comes down to, for a third of the time."""
 
-FrameCache = dict[tuple[str, str, int], StackFrame]
-"""Frames already made, so that a frame of many stacks is one object."""
-
 
 def pack_usage(phase: Phase, usage: PhaseUsage) -> Packed:
     """What travels of a phase of which there is nothing else to tell."""
@@ -98,58 +87,9 @@ def _pack_verdicts(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
     return [verdict_to_json(verdict._replace(sites=())) for verdict in verdicts]
 
 
-def _unpack_verdicts(judged: Iterable[Any]) -> tuple[Verdict, ...]:
-    from pytest_memory.store.runs import verdict_from_json
-
-    return tuple([verdict_from_json(verdict) for verdict in judged])
-
-
 def _pack_site(site: AllocationSite) -> Packed:
     frames = site.frames[:TRAVELLING_FRAMES]
     return site.bytes, site.count, tuple([(frame.function, frame.filename, frame.lineno) for frame in frames])
-
-
-def unpack_record(
-    worker: str | None, nodeid: str, outcome: str, phases: Iterable[Packed], frames: FrameCache
-) -> TestRecord:
-    """The record of an attempt, of what :func:`pack_phase` made of its phases in this process or in another.
-
-    Args:
-        worker: pytest-xdist's worker, or ``None``.
-        nodeid: The test.
-        outcome: The outcome of the attempt.
-        phases: Those that ran.
-        frames: Is added to.
-    """
-    usages: dict[Phase, PhaseUsage] = {}
-    sites_at_peak: tuple[AllocationSite, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
-    for phase, seconds, unmeasured, heap, resident, sites, judged in phases:
-        usages[phase] = named(
-            PhaseUsage,
-            (
-                seconds,
-                None if heap is None else named(HeapUsage, heap),
-                None if resident is None else named(ResidentUsage, resident),
-                unmeasured,
-            ),
-        )
-        if sites and phase == "call":
-            sites_at_peak = tuple([AllocationSite(size, count, _frames(stack, frames)) for size, count, stack in sites])
-        if judged:
-            verdicts += _unpack_verdicts(judged)
-    return TestRecord(nodeid, outcome, worker, usages, sites_at_peak, verdicts)
-
-
-def _frames(stack: Iterable[Sequence[Any]], frames: FrameCache) -> tuple[StackFrame, ...]:
-    found = []
-    for function, filename, lineno in stack:
-        key = (function, filename, lineno)
-        frame = frames.get(key)
-        if frame is None:
-            frame = frames[key] = StackFrame(*key)
-        found.append(frame)
-    return tuple(found)
 
 
 def junit_properties(finished: FinishedPhase) -> list[tuple[str, object]]:
@@ -209,10 +149,3 @@ def encode_showcase(sites: Mapping[str, tuple[AllocationSite, ...]]) -> dict[str
     from pytest_memory.store.runs import sites_to_json
 
     return {nodeid: sites_to_json(kept) for nodeid, kept in sites.items()}
-
-
-def decode_showcase(carried: Mapping[str, Any]) -> dict[str, tuple[AllocationSite, ...]]:
-    """Undo :func:`encode_showcase`."""
-    from pytest_memory.store.runs import sites_from_json
-
-    return {nodeid: sites_from_json(kept) for nodeid, kept in carried.items()}

@@ -1,4 +1,4 @@
-/* Follows the tests of a process, as PythonFollower in cells_python.py does: the same cells, the same frames.
+/* Follows the tests of a process, as PythonFollower in following_python.py does: the same cells, the same frames.
  *
  * Five hooks of every test come here. In Python what stands around the clock, the cells and the reading of memory was
  * most of what the recorder cost a test.

@@ -1,7 +1,8 @@
 """The cells of a breadcrumb, and who follows the tests: what both ends must know, and who does the writing.
 
 Every phase of every test is written, so it is done in C where there was a compiler (``_cells.c``, ``_following.c``),
-and in Python elsewhere (:mod:`pytest_memory.recorder.cells_python`). Both leave the same bytes.
+and in Python elsewhere (:mod:`pytest_memory.recorder.cells_python`, :mod:`pytest_memory.recorder.following_python`).
+Both leave the same bytes.
 """
 
 from __future__ import annotations
@@ -97,6 +98,9 @@ NAME_ROOM = 65_536 - 16
 BRIEF = 1e-4
 """Seconds for which a reading of resident memory is good enough: most setups and teardowns take no longer."""
 
+ABSENT = 2**64 - 1
+"""A number of bytes that is not known, in a journal."""
+
 STATE = struct.Struct("<QddIB")
 CELL = struct.Struct(f"<{STATE.size}sI")
 NAME = struct.Struct("<III")
@@ -137,6 +141,6 @@ def make_follower(cells: Cells, worker: str | None) -> Follower:
     else:
         if isinstance(cells, CompiledCells):
             return Compiled(cells, (worker or "").encode())
-    from .cells_python import PythonFollower
+    from .following_python import PythonFollower
 
     return PythonFollower(cells, worker)

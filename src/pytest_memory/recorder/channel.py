@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .crumbs import GuardRequest
 
 CRUMB_SUFFIX = ".crumb"
+JOURNAL_NAME = "session.journal"  # beside the breadcrumbs of a session
 VERSION = 1
 
 MAGIC = b"PTMCRUMB"

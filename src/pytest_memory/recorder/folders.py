@@ -15,8 +15,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from ..instruments.started import process_started
-from .channel import CRUMB_SUFFIX, glance
-from .journal import FILE_NAME
+from .channel import CRUMB_SUFFIX, JOURNAL_NAME, glance
 
 TYPE_CHECKING = False
 
@@ -86,7 +85,7 @@ def _age(session: Path) -> tuple[str, list[int]]:
 def remove_session(session: Path) -> None:
     """Remove what we wrote into a session's folder, and the folder if nothing else is in it."""
     with contextlib.suppress(OSError):
-        for path in [*session.glob(f"*{CRUMB_SUFFIX}"), session / FILE_NAME]:
+        for path in [*session.glob(f"*{CRUMB_SUFFIX}"), session / JOURNAL_NAME]:
             path.unlink(missing_ok=True)
         session.rmdir()
 

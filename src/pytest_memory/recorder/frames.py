@@ -28,7 +28,6 @@ _PHASE_NUMBERS = len(_PHASE_FORMAT)
 PHASE = struct.Struct("<" + _PHASE_FORMAT)
 _pack_three = struct.Struct("<BB" + _PHASE_FORMAT * 3).pack
 _MOST_PHASES = 255
-ABSENT = 2**64 - 1
 _LARGEST_PAYLOAD = 2**24
 _KIB = 1024
 

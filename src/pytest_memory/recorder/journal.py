@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 VERSION = 1
 FIRST_LINE = b"pytest-memory-journal %d\n" % VERSION
 FIRST_WORD = b"pytest-memory-journal "
-FILE_NAME = "session.journal"
 
 SYNC = b"\xf5\x9d"
 FRAME = struct.Struct("<2sBII")

@@ -20,11 +20,11 @@ from ..instruments.cgroup import read_bounds
 from ..instruments.children import process_table
 from ..instruments.pidfd import exit_status
 from ..model.activity import CONTROLLER
-from .channel import CRUMB_SUFFIX
+from .channel import CRUMB_SUFFIX, JOURNAL_NAME
 from .crumbs import CrumbReader
 from .frames import Entry, pack_name, pack_tick
 from .guarding import GUARD_INTERVAL
-from .journal import FILE_NAME, JournalWriter, Kind
+from .journal import JournalWriter, Kind
 from .settings import RecorderSettings
 from .watching import WatchedProcess
 
@@ -51,7 +51,7 @@ class Recorder:
     def __init__(self, settings: RecorderSettings) -> None:
         self._settings = settings
         self._session = settings.session
-        self._journal_path = f"{self._session}/{FILE_NAME}"
+        self._journal_path = f"{self._session}/{JOURNAL_NAME}"
         self._journal = JournalWriter(self._journal_path)
         self._table = process_table()
         self._watched: dict[str, WatchedProcess] = {}

@@ -23,8 +23,9 @@ from typing import Any
 
 from ..errors import UnreadableFile
 from ..model import ACTIVITIES, Activity, Death, MemoryBounds, ResidentUsage, Series, Span, Timeline
+from .cells import ABSENT
 from .crumbs import decode_name
-from .frames import ABSENT, PHASE, TEST, Frame, frames, unpack_name, unpack_tick
+from .frames import PHASE, TEST, Frame, frames, unpack_name, unpack_tick
 from .journal import FIRST_LINE, FIRST_WORD, VERSION, Kind
 
 _NOT_OURS = (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..errors import UnreadableFile
 from ..model import CONTROLLER, Death, Timeline
+from .channel import JOURNAL_NAME
 from .crumbs import CrumbReader
 from .folders import process_lives, read_crumbs
-from .journal import FILE_NAME
 from .memlog import write_memlog
 from .reader import read_journal
 
@@ -41,8 +41,8 @@ def read_session(path: Path) -> SessionRecord:
         OSError: Nothing is there, or it may not be read.
         UnreadableFile: It is not ours, or of a newer version.
     """
-    journal = path / FILE_NAME if path.is_dir() else path
-    crumbs = list(read_crumbs(journal.parent)) if path.is_dir() or path.name == FILE_NAME else []
+    journal = path / JOURNAL_NAME if path.is_dir() else path
+    crumbs = list(read_crumbs(journal.parent)) if path.is_dir() or path.name == JOURNAL_NAME else []
     if not crumbs and not journal.exists():
         raise UnreadableFile(f"{str(path)!r} is no session of pytest-memory", "name its folder or its journal")
     timeline = read_journal(journal) if journal.exists() else _bare_timeline(crumbs)
@@ -69,7 +69,7 @@ def rebuild_log(record: SessionRecord, session: Path) -> Path | None:
     Raises:
         OSError: It cannot be written.
     """
-    journal = session / FILE_NAME if session.is_dir() else session
+    journal = session / JOURNAL_NAME if session.is_dir() else session
     wanted = record.timeline.metadata.get("memlog")
     if not isinstance(wanted, str) or record.timeline.ended or record.alive or not journal.exists():
         return None

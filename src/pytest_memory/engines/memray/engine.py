@@ -6,11 +6,15 @@ import logging
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from pytest_memory.engines.base import Capabilities, EngineWindow, WindowRequest
+from pytest_memory.engines.base import Capabilities, WindowRequest
 from pytest_memory.engines.memray.capture import has_symbols, traces_native
 from pytest_memory.engines.memray.window import MemrayWindow
 from pytest_memory.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from pytest_memory.engines.base import EngineWindow
 
 INSTALL = "pip install 'pytest-memory[memray]'"
 

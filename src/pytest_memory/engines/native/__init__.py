@@ -13,15 +13,18 @@ from __future__ import annotations
 import importlib
 import platform
 import sys
-from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from pytest_memory.engines.base import Capabilities, EngineWindow, HeapReading, WindowRequest
-from pytest_memory.engines.native.bypass import bypassing
-from pytest_memory.engines.native.core import Core, SiteNumbers
+from pytest_memory.engines.base import Capabilities, HeapReading
 from pytest_memory.engines.native.sites import SiteReader
 from pytest_memory.errors import EngineUnavailable, WindowRefused
 from pytest_memory.model import HeapUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_memory.engines.base import EngineWindow, WindowRequest
+    from pytest_memory.engines.native.core import Core, SiteNumbers
 
 SAMPLED_SITES = 50
 """How many call stacks a window in ``sampled`` detail returns, the largest first."""
@@ -84,6 +87,8 @@ class NativeEngine:
 
     def notes(self) -> tuple[str, ...]:
         """Libraries whose own allocators were not seen."""
+        from pytest_memory.engines.native.bypass import bypassing
+
         unseen = bypassing(self._core.libraries())
         if not unseen:
             return ()
@@ -104,7 +109,7 @@ def _load() -> Core:
     if platform.python_implementation() != "CPython":
         raise EngineUnavailable(f"the native engine needs CPython; this is {platform.python_implementation()}")
     try:
-        core = cast(Core, importlib.import_module(f"{__name__}._native"))
+        core = cast("Core", importlib.import_module(f"{__name__}._native"))
     except ImportError as error:
         raise EngineUnavailable(f"its extension was not built, or cannot be loaded: {error}") from None
     try:

@@ -1,11 +1,12 @@
-"""The C core, as mypy sees it."""
+"""The C core, as mypy sees it: loaded by nobody else."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_memory.engines.base import EngineWindow, HeapReading, WindowRequest
-from pytest_memory.model import HeapUsage
+if TYPE_CHECKING:
+    from pytest_memory.engines.base import EngineWindow, HeapReading, WindowRequest
+    from pytest_memory.model import HeapUsage
 
 SiteNumbers = tuple[int, int, int, int, int, int]
 """Bytes at the peak and those of them that are no estimate, count at the peak, bytes and count live at the end, number

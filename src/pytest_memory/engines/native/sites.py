@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from pytest_memory.engines.native.core import Core, SiteNumbers
 from pytest_memory.model import AllocationSite, StackFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_memory.engines.native.core import Core, SiteNumbers
 
 NO_PYTHON = (StackFrame("<unknown>", "<native code>", 0),)
 """What is shown for a stack without Python frames, such as a thread that a C library has started."""

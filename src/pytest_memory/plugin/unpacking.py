@@ -1,0 +1,79 @@
+"""Records, made of what travelled: loaded when the session is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_memory.model import (
+    AllocationSite,
+    HeapUsage,
+    Phase,
+    PhaseUsage,
+    ResidentUsage,
+    StackFrame,
+    TestRecord,
+)
+from pytest_memory.plugin.transport import Packed, named
+
+if TYPE_CHECKING:
+    from pytest_memory.model import Verdict
+
+FrameCache = dict[tuple[str, str, int], StackFrame]
+"""Frames already made, so that a frame of many stacks is one object."""
+
+
+def unpack_record(
+    worker: str | None, nodeid: str, outcome: str, phases: Iterable[Packed], frames: FrameCache
+) -> TestRecord:
+    """The record of an attempt, of what :func:`pack_phase` made of its phases in this process or in another.
+
+    Args:
+        worker: pytest-xdist's worker, or ``None``.
+        nodeid: The test.
+        outcome: The outcome of the attempt.
+        phases: Those that ran.
+        frames: Is added to.
+    """
+    usages: dict[Phase, PhaseUsage] = {}
+    sites_at_peak: tuple[AllocationSite, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    for phase, seconds, unmeasured, heap, resident, sites, judged in phases:
+        usages[phase] = named(
+            PhaseUsage,
+            (
+                seconds,
+                None if heap is None else named(HeapUsage, heap),
+                None if resident is None else named(ResidentUsage, resident),
+                unmeasured,
+            ),
+        )
+        if sites and phase == "call":
+            sites_at_peak = tuple([AllocationSite(size, count, _frames(stack, frames)) for size, count, stack in sites])
+        if judged:
+            verdicts += _unpack_verdicts(judged)
+    return TestRecord(nodeid, outcome, worker, usages, sites_at_peak, verdicts)
+
+
+def _frames(stack: Iterable[Sequence[Any]], frames: FrameCache) -> tuple[StackFrame, ...]:
+    found = []
+    for function, filename, lineno in stack:
+        key = (function, filename, lineno)
+        frame = frames.get(key)
+        if frame is None:
+            frame = frames[key] = StackFrame(*key)
+        found.append(frame)
+    return tuple(found)
+
+
+def _unpack_verdicts(judged: Iterable[Any]) -> tuple[Verdict, ...]:
+    from pytest_memory.store.runs import verdict_from_json
+
+    return tuple([verdict_from_json(verdict) for verdict in judged])
+
+
+def decode_showcase(carried: Mapping[str, Any]) -> dict[str, tuple[AllocationSite, ...]]:
+    """Undo :func:`encode_showcase`."""
+    from pytest_memory.store.runs import sites_from_json
+
+    return {nodeid: sites_from_json(kept) for nodeid, kept in carried.items()}
