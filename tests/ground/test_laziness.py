@@ -101,6 +101,22 @@ def test_the_lower_floors_are_light(module, tmp_path):
     assert "pytest" not in modules
 
 
+def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
+    """What makes records, judges, writes and tells comes when there is something to do: tests that go through all
+    objects there are would pay for it."""
+    (suite / "test_one.py").write_text("import sys\n\ndef test_one():\n    print('\\nloaded', *sys.modules)\n")
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-p", "pytest_memory.entry", "--memory"]
+    done = subprocess.run(command, cwd=suite, capture_output=True, text=True, timeout=60, check=True)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("loaded")]
+    modules = set(line.split()[1:])
+    floors = {module.split(".")[1] for module in of_ours(modules) if "." in module}
+    assert floors == {"engines", "entry", "errors", "instruments", "meter", "model", "plugin", "recorder", "values"}
+    assert not {f"pytest_memory.model.{name}" for name in ("limit", "record", "run", "summary")} & modules
+    assert not {f"pytest_memory.recorder.{name}" for name in ("journal", "frames", "crumbs")} & modules
+    assert not {"pytest_memory.plugin.unpacking", "pytest_memory.plugin.memray_face"} & modules
+    assert not HEAVY & modules
+
+
 def test_a_session_that_is_only_recorded_loads_nothing_that_measures(suite):
     """--memlog alone needs no engine, no meter, no limit and no record, no class of the model, and no reader."""
     for _ in range(2):  # the second finds the folder of the first

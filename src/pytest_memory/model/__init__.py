@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .limit import LIMIT_METRICS, Limit, LimitMetric, Outcome, Verdict
     from .record import TestRecord
     from .run import Environment, Run
-    from .site import AllocationSite, Stack, StackFrame
+    from .site import AllocationSite, StackFrame
+    from .stack import Stack
     from .summary import Summary
     from .timeline import Activity, Death, MemoryBounds, Series, Span, Timeline
     from .usage import (
@@ -74,7 +75,8 @@ _HOMES = {
     "limit": ("LIMIT_METRICS", "Limit", "LimitMetric", "Outcome", "Verdict"),
     "record": ("TestRecord",),
     "run": ("Environment", "Run"),
-    "site": ("AllocationSite", "Stack", "StackFrame"),
+    "site": ("AllocationSite", "StackFrame"),
+    "stack": ("Stack",),
     "summary": ("Summary",),
     "timeline": ("Activity", "Death", "MemoryBounds", "Series", "Span", "Timeline"),
     "usage": (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
+from ..values import NamedTuple
 from .site import AllocationSite
 from .usage import Phase
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from ..values import NamedTuple
 from .engine import EngineChoice
 from .record import TestRecord
 from .usage import Detail, Granularity

@@ -6,7 +6,13 @@ Stacks and their frames are dataclasses because pytest-memray's are, and filters
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from ..values import NamedTuple
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +28,6 @@ class StackFrame:
     function: str
     filename: str
     lineno: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """A call stack, most recent call first: what the ``filter_fn`` of ``limit_leaks`` receives."""
-
-    frames: tuple[StackFrame, ...]
 
 
 class AllocationSite(NamedTuple):
@@ -47,4 +46,6 @@ class AllocationSite(NamedTuple):
     @property
     def stack(self) -> Stack:
         """The frames as the value that user code sees."""
+        from .stack import Stack
+
         return Stack(self.frames)

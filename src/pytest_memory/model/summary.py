@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
+from ..values import NamedTuple
 from .record import TestRecord
 from .run import Environment
 

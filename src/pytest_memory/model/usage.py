@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
+
+from ..values import NamedTuple
 
 Phase = Literal["setup", "call", "teardown"]
 """The three phases of a test, in the order in which they run."""

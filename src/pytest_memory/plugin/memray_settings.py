@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_memory.errors import InvalidValue
 from pytest_memory.model import Granularity
+from pytest_memory.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_memory.plugin.dumps import Dumps

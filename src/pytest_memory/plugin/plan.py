@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,7 @@ from pytest_memory.errors import PytestMemoryError
 from pytest_memory.model import PHASES, Phase
 from pytest_memory.plugin.markers import memory_marks
 from pytest_memory.plugin.settings import Settings
+from pytest_memory.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_memory.model import Limit

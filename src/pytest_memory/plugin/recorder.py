@@ -16,7 +16,6 @@ import pytest
 
 from pytest_memory.entry import is_controller, is_worker
 from pytest_memory.instruments.started import process_started
-from pytest_memory.instruments.watermark import Watermark
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_death
@@ -152,6 +151,8 @@ class Flight:
             with contextlib.suppress(OSError):
                 tests.journal = JournalWriter(shared / JOURNAL_NAME) if (shared / JOURNAL_NAME).exists() else None
         if watermark:
+            from pytest_memory.instruments.watermark import Watermark
+
             with contextlib.suppress(OSError, AttributeError):  # no /proc: then samples are all there is
                 tests.watermark = Watermark()
         call_in_forks(self.leave_to_parent)

@@ -23,8 +23,6 @@ from pytest_memory.plugin.recorder import register_recorder
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
 from pytest_memory.plugin.terminal import TerminalReport
-from pytest_memory.plugin.unreported import UnreportedCalls
-from pytest_memory.plugin.workers import ControllerEnd, WorkerEnd
 
 if TYPE_CHECKING:
     from pytest_memory.meter import Clock
@@ -55,11 +53,15 @@ def register(config: pytest.Config) -> None:
         manager.register(MarkerCheck(settings, worker=is_worker(config)), f"{SESSION_PLUGIN}-marker-check")
         if any(manager.has_plugin(name) for name in ("flaky", "flaky.flaky_pytest_plugin")):
             session.phases.follow_reports(config)
+            from pytest_memory.plugin.unreported import UnreportedCalls
+
             manager.register(UnreportedCalls(), f"{SESSION_PLUGIN}-unreported")
     register_memray_face(config, session)
     register_recorder(config, session)
     register_benchmarks(config, session)
     if is_worker(config):
+        from pytest_memory.plugin.workers import WorkerEnd
+
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
         if session.phases is not None:
             manager.register(LoggedReports(session.phases), f"{SESSION_PLUGIN}-logged-reports")
@@ -67,6 +69,8 @@ def register(config: pytest.Config) -> None:
     manager.register(session.collector, f"{SESSION_PLUGIN}-collector")
     manager.register(TerminalReport(config, session), f"{SESSION_PLUGIN}-terminal")
     if is_controller(config):
+        from pytest_memory.plugin.workers import ControllerEnd
+
         manager.register(ControllerEnd(session), f"{SESSION_PLUGIN}-controller")
 
 

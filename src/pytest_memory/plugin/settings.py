@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,7 @@ from pytest_memory.plugin.memray_settings import (
 )
 from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
+from pytest_memory.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_memory.policy.limits import DefaultLimit
