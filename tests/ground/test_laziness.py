@@ -105,7 +105,7 @@ def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
     """What makes records, judges, writes and tells comes when there is something to do: tests that go through all
     objects there are would pay for it."""
     (suite / "test_one.py").write_text("import sys\n\ndef test_one():\n    print('\\nloaded', *sys.modules)\n")
-    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-p", "pytest_memory.entry", "--memory"]
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "pytest_memory.entry", "--memory"]
     done = subprocess.run(command, cwd=suite, capture_output=True, text=True, timeout=60, check=True)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("loaded")]
     modules = set(line.split()[1:])
