@@ -100,6 +100,37 @@ def take(phases: PhaseHooks, report: pytest.TestReport) -> list[Packed] | None:
     return None if finished is None else [_packed(finished)]
 
 
+class Waiting:
+    """What was measured in this process and is on no report: the collector asks for it when a test is over."""
+
+    __slots__ = ("_phases",)
+
+    def __init__(self, phases: PhaseHooks) -> None:
+        self._phases = phases
+
+    def take(self, report: pytest.TestReport) -> list[Packed]:
+        """All there is of the test that a report tells of, once."""
+        attempt = self._phases.attempt
+        if attempt is None or not attempt.finished:
+            return []
+        if report.location is not attempt.location and report.nodeid != attempt.nodeid:
+            return []
+        phases = list(map(_packed, attempt.finished.values()))
+        attempt.finished.clear()
+        return phases
+
+    def unfinished(self, last: object) -> tuple[str, list[Packed]] | None:
+        """The node id and the phases of the test in which the session ended, if there is one.
+
+        Args:
+            last: The location of the test that was the last to come to its end.
+        """
+        attempt = self._phases.attempt
+        if attempt is None or attempt.location is last:
+            return None
+        return attempt.nodeid, list(map(_packed, attempt.finished.values()))
+
+
 def _packed(finished: FinishedPhase | Packed) -> Packed:
     return pack_phase(finished) if isinstance(finished, FinishedPhase) else finished
 

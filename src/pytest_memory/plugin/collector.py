@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pytest_memory.model import AllocationSite, TestRecord
+    from pytest_memory.plugin.carrying import Waiting
     from pytest_memory.plugin.transport import Packed
 
     _Key = tuple[str | None, str]
@@ -47,20 +48,21 @@ class Collector:
 
     Attributes:
         tally: Counts the attempts that are over.
-        take: Gives what was measured of the phase of a report that carries nothing; ``None`` where nothing is measured.
+        waiting: Gives what was measured and is on no report; ``None`` where nothing is measured.
         when_broken: Called at each report of a phase that failed for a limit, before the terminal asks for its letter.
     """
 
-    __slots__ = ("_ended", "_key", "_location", "_running", "_whole_sites", "take", "tally", "when_broken")
+    __slots__ = ("_ended", "_key", "_last", "_location", "_running", "_whole_sites", "tally", "waiting", "when_broken")
 
     def __init__(self) -> None:
         self.tally = Tally()
-        self.take: Callable[[pytest.TestReport], list[Packed] | None] | None = None
+        self.waiting: Waiting | None = None
         self.when_broken: Callable[[], None] | None = None
         self._running: dict[_Key, _Attempt] = {}
         self._ended: list[bytes] = []
         self._whole_sites: dict[_Key, tuple[AllocationSite, ...]] = {}
         self._location: object = None
+        self._last: object = None
         self._key: _Key = (None, "")
 
     @pytest.hookimpl(tryfirst=True)
@@ -72,6 +74,15 @@ class Collector:
         attributes = report.__dict__
         if "context" in attributes:  # a subtest: the test's own report follows
             return
+        waiting = self.waiting
+        if (
+            waiting is not None
+            and report.when != "teardown"
+            and report.outcome == "passed"
+            and REPORT_KEY not in attributes
+            and "wasxfail" not in attributes
+        ):
+            return  # the report of the teardown, or one that has something to say, takes along what waits
         if BROKEN_KEY in attributes and self.when_broken is not None:
             self.when_broken()
         when: str = report.when or "call"
@@ -86,9 +97,9 @@ class Collector:
             if attempt is not None:
                 self._end(attempt, "unfinished")
             attempt = self._running[key] = _Attempt(key)
+        if waiting is not None:
+            attempt.phases += waiting.take(report)
         carried = attributes.pop(REPORT_KEY, None)
-        if carried is None and self.take is not None:
-            carried = self.take(report)
         if carried is not None:
             if carried[0][0] != when and attempt.outcome == "passed":  # a call that flaky did not report
                 attempt.outcome, attempt.decided = "rerun", "call"
@@ -96,6 +107,7 @@ class Collector:
         if attempt.outcome == "passed" or attempt.decided == when:
             attempt.outcome, attempt.decided = _phase_outcome(report, when), when
         if when != "setup" and when != "call":  # "???" is the report of a test that crashed its worker
+            self._last = location
             self._end(attempt, attempt.outcome)
 
     def add_whole_sites(self, worker: str | None, sites: Mapping[str, tuple[AllocationSite, ...]]) -> None:
@@ -131,8 +143,14 @@ class Collector:
 
     def _end_all(self) -> None:
         """No more reports come."""
+        unfinished = self.waiting.unfinished(self._last) if self.waiting is not None else None
+        if unfinished is not None:
+            nodeid, phases = unfinished
+            attempt = self._running.setdefault((None, nodeid), _Attempt((None, nodeid)))
+            attempt.phases += phases
         for attempt in list(self._running.values()):
             self._end(attempt, "unfinished")
+        self.waiting = None
 
     def _end(self, attempt: _Attempt, outcome: str) -> None:
         del self._running[attempt.key]

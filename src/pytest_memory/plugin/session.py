@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.plugin.carrying import take
+from pytest_memory.plugin.carrying import Waiting
 from pytest_memory.plugin.collector import Collector
 from pytest_memory.plugin.phases import PhaseHooks
 from pytest_memory.plugin.transport import Showcase
@@ -65,7 +64,7 @@ class MemorySession:
             PhaseHooks(settings, meter, self.observers, self.showcase, junit=junit) if meter is not None else None
         )
         if self.phases is not None:
-            self.collector.take = partial(take, self.phases)
+            self.collector.waiting = Waiting(self.phases)
         self._started = datetime.datetime.now(datetime.timezone.utc)
 
     @pytest.hookimpl(tryfirst=True)
