@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..values import NamedTuple
-from .limit import Verdict
-from .site import AllocationSite
-from .usage import Phase, PhaseUsage
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .limit import Verdict
+    from .site import AllocationSite
+    from .usage import Phase, PhaseUsage
 
 
 class TestRecord(NamedTuple):

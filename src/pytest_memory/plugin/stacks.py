@@ -7,11 +7,14 @@ of no use to a reader, and in the way of a ``filter_fn`` that looks for a packag
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
-from pytest_memory.model import AllocationSite, StackFrame
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
+
+    from pytest_memory.model import AllocationSite, StackFrame
 
 _CALLS = ("pytest_pyfunc_call", "pytest_runtest_call")
 """The hooks that call a test, the one closer to it first."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from pytest_memory.values import NamedTuple
 
 Style = Literal["", "bold", "dim", "red", "green", "yellow", "cyan"]
 

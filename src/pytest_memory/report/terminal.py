@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from pytest_memory.model import NOTABLE_PHASE, AllocationSite, PhaseUsage, Summary, TestRecord
 from pytest_memory.report.frames import describe_frame, own_frame
 from pytest_memory.report.lines import Line, Span, Style, line, shorten_left
 from pytest_memory.units import MIB, format_count, format_seconds, human_bytes
+from pytest_memory.values import NamedTuple
 
 UNMEASURED = "—"
 _GAP = "  "
