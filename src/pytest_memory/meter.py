@@ -32,9 +32,10 @@ class HeapWindow:
     Attributes:
         request: What is measured.
         collect: Garbage is collected before the window opens and before it closes.
+        sampled: It samples call stacks, so that it matters with which seed it opens.
     """
 
-    __slots__ = ("_meter", "_reading", "_start", "_window", "collect", "request")
+    __slots__ = ("_meter", "_reading", "_start", "_window", "collect", "request", "sampled")
 
     def __init__(self, meter: Meter, request: WindowRequest, collect: bool) -> None:
         self._meter = meter
@@ -43,6 +44,7 @@ class HeapWindow:
         self._reading: HeapReading | None = None
         self.request = request
         self.collect = collect
+        self.sampled = request.detail == "sampled"
 
     def open(self, seed: int = 0, *, timed: bool = True) -> None:
         """Begin to measure.
@@ -87,26 +89,25 @@ class HeapWindow:
         opened = meter._open
         if opened and opened[-1] is not self and self in opened:  # it may have ended already, with its parent
             while opened[-1] is not self:  # left open by an exception: they end with their parent
-                opened[-1]._end()
-        reading = self._end()
+                opened[-1]._end(opened)
+        reading = self._end(opened)
         if timed:
             meter.measuring_seconds += meter.clock() - begun
         return reading
 
-    def _end(self) -> HeapReading:
-        running = self._window
+    def _end(self, opened: list[HeapWindow]) -> HeapReading:
+        running, reading = self._window, self._reading
         if running is not None:
             if self.collect:
                 gc.collect()
-            reading = running.close()
+            answer = running.close()
             self._window = None
-            if self._reading is None:
-                self._reading = reading
-        opened = self._meter._open
+            if reading is None:
+                self._reading = reading = answer
         if opened and opened[-1] is self:  # only now: shrinking the list would count as an allocation
             opened.pop()
-        assert self._reading is not None  # either the engine refused, or it has just answered
-        return self._reading
+        assert reading is not None  # either the engine refused, or it has just answered
+        return reading
 
 
 class Meter:

@@ -211,7 +211,7 @@ class PhaseHooks:
         if attempt.window is not None:
             attempt.window.close()
         attempt.window = window
-        window.open(_seed(attempt, "call", window))
+        window.open(sampling_seed(attempt.nodeid, "call") if window.sampled else 0)
         return window
 
     def close_call_window(self, window: HeapWindow | None) -> None:
@@ -241,9 +241,10 @@ class PhaseHooks:
         window = attempt.windows.get(phase)
         if window is not None and (phase != "call" or too_late):
             attempt.window = window
-            window.open(_seed(attempt, phase, window), timed=False)
-        meter.measuring_seconds += clock() - arrived
-        attempt.began = perf_counter()
+            window.open(sampling_seed(attempt.nodeid, phase) if window.sampled else 0, timed=False)
+        began = clock()
+        meter.measuring_seconds += began - arrived
+        attempt.began = began if clock is perf_counter else perf_counter()
         return attempt
 
     def _attempt(self, item: pytest.Item) -> Attempt:
@@ -283,19 +284,21 @@ class PhaseHooks:
     def _end(self, attempt: Attempt, phase: Phase) -> FinishedPhase | None:
         """A phase has ended, whatever way; None if there is nothing for which it could be held to account."""
         meter = self._meter
-        ended = perf_counter()
         clock = meter.clock
         arrived = clock()
-        if attempt.window is not None:
-            attempt.reading, attempt.window = attempt.window.close(timed=False), None
+        ended = arrived if clock is perf_counter else perf_counter()
+        window = attempt.window
+        if window is not None:
+            attempt.reading, attempt.window = window.close(timed=False), None
         plan, reading, resident = attempt.plan, attempt.reading, attempt.resident
+        heap, _, _, unmeasured = reading or (None, (), (), _NO_HOOK)
         usage = named(
             PhaseUsage,
             (
                 ended - attempt.began,
-                reading.usage if reading is not None else None,
+                heap,
                 resident.close() if resident is not None else None,
-                _unmeasured(reading) if phase in plan.heap else "",
+                unmeasured if phase in plan.heap else "",
             ),
         )
         for observer in self._observers:
@@ -382,13 +385,3 @@ class PhaseHooks:
             raise MemoryLimitExceeded("\n".join(broken))
         for follow in self.followers:
             follow(attempt, finished)
-
-
-def _seed(attempt: Attempt, phase: Phase, window: HeapWindow) -> int:
-    """What the samples of a window begin with."""
-    return sampling_seed(attempt.nodeid, phase) if window.request.detail == "sampled" else 0
-
-
-def _unmeasured(reading: HeapReading | None) -> str:
-    """Why a heap window that was wanted says nothing; empty if it does."""
-    return reading.unmeasured if reading is not None else _NO_HOOK
