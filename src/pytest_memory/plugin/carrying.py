@@ -18,7 +18,7 @@ from pytest_memory.plugin.transport import FinishedPhase, junit_properties, pack
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_memory.plugin.phases import PhaseHooks
+    from pytest_memory.plugin.phases import Attempt, PhaseHooks
     from pytest_memory.plugin.transport import Packed
 
 _KNOWN = frozenset(("_pytest", "pytest_memory", "xdist", "_hypothesis_pytestplugin"))
@@ -91,12 +91,8 @@ class LoggedReports:
 
 def take(phases: PhaseHooks, report: pytest.TestReport) -> list[Packed] | None:
     """What was measured of the phase that a report tells of, once; ``None`` if nothing was, or it is there already."""
-    attempt = phases.attempt
-    if attempt is None or not attempt.finished:
-        return None
-    if report.location is not attempt.location and report.nodeid != attempt.nodeid:
-        return None
-    finished = attempt.finished.pop(report.when or "call", None)
+    attempt = _reported(phases, report)
+    finished = attempt.finished.pop(report.when or "call", None) if attempt is not None else None
     return None if finished is None else [_packed(finished)]
 
 
@@ -110,10 +106,8 @@ class Waiting:
 
     def take(self, report: pytest.TestReport) -> list[Packed]:
         """All there is of the test that a report tells of, once."""
-        attempt = self._phases.attempt
-        if attempt is None or not attempt.finished:
-            return []
-        if report.location is not attempt.location and report.nodeid != attempt.nodeid:
+        attempt = _reported(self._phases, report)
+        if attempt is None:
             return []
         phases = list(map(_packed, attempt.finished.values()))
         attempt.finished.clear()
@@ -129,6 +123,15 @@ class Waiting:
         if attempt is None or attempt.location is last:
             return None
         return attempt.nodeid, list(map(_packed, attempt.finished.values()))
+
+
+def _reported(phases: PhaseHooks, report: pytest.TestReport) -> Attempt | None:
+    """The attempt that a report tells of, if something waits there."""
+    attempt = phases.attempt
+    if attempt is None or not attempt.finished:
+        return None
+    told = report.location is attempt.location or report.nodeid == attempt.nodeid
+    return attempt if told else None
 
 
 def _packed(finished: FinishedPhase | Packed) -> Packed:
