@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_memory.complexity import ORDERS, fit_complexity, parse_order
@@ -141,6 +141,8 @@ def test_unknown_orders_are_refused(text):
 positive = st.floats(min_value=1e-3, max_value=1e12)
 
 
+@example([(1.0, 4.6e-241), (0.5, 0.0), (0.25, 0.0)])
+@example([(1.0, 4.6e241), (0.5, 0.0), (0.25, 1e300)])
 @given(st.lists(st.tuples(positive, st.floats(min_value=0, max_value=1e15)), min_size=3, max_size=12))
 def test_any_valid_points_give_a_fit(points):
     """No valid input breaks the fit: finite coefficients, best support 0, the fastest order never ruled out."""

@@ -143,12 +143,13 @@ def fit_complexity(sizes: Sequence[float], values: Sequence[float]) -> Fit:
     if largest == 0:
         flat = tuple(Candidate(order, 0.0, 0.0, 0.0) for order in ORDERS)
         return Fit(flat[0], flat)
-    weights = [1 / max(value, largest * 1e-6) for value in values]
-    fitted = [_fit(order, sizes, values, weights) for order in ORDERS]
+    shares = [value / largest for value in values]  # the square of a cost may be too large or too small for a float
+    weights = [1 / max(share, 1e-6) for share in shares]
+    fitted = [_fit(order, sizes, shares, weights) for order in ORDERS]
     criteria = [_akaike(candidate, len(values)) for candidate in fitted]
     least = min(criteria)
     candidates = tuple(
-        Candidate(each.order, each.constant, each.factor, each.error, criterion - least)
+        Candidate(each.order, each.constant * largest, each.factor * largest, each.error, criterion - least)
         for each, criterion in zip(fitted, criteria, strict=True)
     )
     return Fit(next(each for each in candidates if each.support <= _SUBSTANTIAL_SUPPORT), candidates)
