@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_memory.report.drawing import draw
-from pytest_memory.report.table import Cell, Column, Header, Sheet, Table, by_column, printable
+from pytest_memory.report.table import Cell, Cells, Column, Header, Sheet, Table, by_column, printable
 
 from .conftest import benchmark
 
@@ -154,6 +155,44 @@ a note"""
     painted = str(draw(sheet, colour=True))
     assert re.sub("\x1b\\[[0-9]*m", "", painted) == text
     assert "\nx                \x1b[31m2\x1b[0m\n" in painted
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_a_drawing_is_encoded_as_its_text_is(encoding):
+    """Marks hold the places of its lines until then, and none of them is left."""
+    drawing = draw(SHEET)
+    assert "│" in str(drawing)
+    assert str(drawing).replace("\n", "").isprintable()
+    assert drawing.encode(encoding, "replace") == str(drawing).encode(encoding, "replace")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_other_encodings_get_the_same_text(pair, encoding):
+    """Whether or not ASCII stays what it is in them; what they lack is replaced by its like."""
+    wide = ["compare", *pair, "--columns", "time,peak"]
+    expected = cli(*wide, env={"PYTHONIOENCODING": "utf-8"}).stdout.decode()
+    said = cli(*wide, env={"PYTHONIOENCODING": encoding}).stdout.decode(encoding)
+    assert "│" in expected
+    if encoding == "cp1252":
+        expected = expected.replace("│", "|").replace("─", "-")
+    assert said == expected
+
+
+def test_columns_of_the_very_same_texts_are_drawn_like_others():
+    """They are padded once; columns that are only equal are padded each."""
+    columns = (Column("id", "id", text=True), *(Column(name, name) for name in "abcd"))
+    rows = [[Cell(name), *[Cell(number)] * 4] for name, number in zip("xyz", ("1", "1", "22,222"), strict=True)]
+    apart = sheet_of("t", columns, rows)
+
+    class OneList(Cells):
+        def texts(self):
+            return kept
+
+    names, *_, last = apart.columns
+    kept, shared = last.texts(), OneList(())
+    drawn = draw(replace(apart, columns=[names, shared, shared, last, shared]))
+    assert drawn == draw(apart)
+    assert str(drawn).splitlines()[-1] == "z   22,222  22,222  22,222  22,222"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

@@ -124,6 +124,16 @@ def test_the_same_records_either_way(run, workers):
     assert run(*workers, conftest=MAKES_REPORTS) == plain
 
 
+@pytest.mark.parametrize("conftest", ["", MAKES_REPORTS], ids=["alone", "with others"])
+def test_the_test_that_was_interrupted(run, conftest):
+    """No report tells of the phase in which Ctrl-C came: it is in the record, with the one before."""
+    suite = "def test_one(): pass\ndef test_two(): raise KeyboardInterrupt\ndef test_three(): pass"
+    ended, interrupted = run(conftest=conftest, suite=suite)
+    assert (ended[1], list(ended[3])) == ("passed", ["setup", "call", "teardown"])
+    assert interrupted[:2] == ("test_the_test_that_was_interrupted.py::test_two", "unfinished")
+    assert list(interrupted[3]) == ["setup", "call"]
+
+
 def test_who_pays_for_a_wrapper(pytester, monkeypatch):
     """Nobody, unless others make reports or a test has a limit."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_memory.entry import OPTIONS, SESSION_PLUGIN
+from pytest_memory.entry import OPTIONS, SESSION_PLUGIN, is_worker
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.plugin.session import MemorySession
 
@@ -42,14 +42,13 @@ def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
         settings = read_benchmark_settings(config, session.settings.granularity)
     except PytestMemoryError as error:
         raise pytest.UsageError(str(error)) from error
-    worker = hasattr(config, "workerinput")
     if session.phases is not None and session.meter is not None:
         measuring = BenchmarkMeasuring(config, session, settings)
         manager.register(measuring, f"{SESSION_PLUGIN}-benchmark-passes")
         check = manager.get_plugin(f"{SESSION_PLUGIN}-marker-check")
         if check is not None:
             check.also_read(measuring.rules)
-    if not worker:
+    if not is_worker(config):
         manager.register(BenchmarkTelling(config, session, settings), f"{SESSION_PLUGIN}-benchmarks")
 
 

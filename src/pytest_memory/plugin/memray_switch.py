@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_memory.entry import is_worker
+
 if TYPE_CHECKING:
     from pytest_memory.plugin.phases import Attempt
     from pytest_memory.plugin.session import MemorySession
@@ -31,7 +33,7 @@ def register_memray_face(config: pytest.Config, session: MemorySession) -> None:
             from pytest_memory.plugin.memray_face import ForeignTrackerHint
 
             manager.register(ForeignTrackerHint(session.phases), "pytest-memory-foreign-tracker")
-    if not hasattr(config, "workerinput"):
+    if not is_worker(config):
         if settings.dumps is not None:
             from pytest_memory.plugin.memray_face import SharedDumps
 

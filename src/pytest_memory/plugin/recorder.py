@@ -21,7 +21,7 @@ from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_death
 from pytest_memory.plugin.recorder_settings import read_flight_settings
 from pytest_memory.plugin.recorder_tests import OwnPhases, TestLog
-from pytest_memory.recorder.channel import Breadcrumb
+from pytest_memory.recorder.channel import JOURNAL_NAME, Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
 from pytest_memory.recorder.forks import call_in_forks
 
@@ -144,12 +144,11 @@ class Flight:
             return None
         self.place, self.crumb = place, crumb
         self._tests = tests = TestLog(crumb, self._worker)
-        if shared is not None:
-            from pytest_memory.recorder.channel import JOURNAL_NAME
+        if shared is not None and (shared / JOURNAL_NAME).exists():
             from pytest_memory.recorder.journal import JournalWriter
 
             with contextlib.suppress(OSError):
-                tests.journal = JournalWriter(shared / JOURNAL_NAME) if (shared / JOURNAL_NAME).exists() else None
+                tests.journal = JournalWriter(shared / JOURNAL_NAME)
         if watermark:
             from pytest_memory.instruments.watermark import Watermark
 

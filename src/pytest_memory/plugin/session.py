@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import platform
+import subprocess
+import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_memory import __version__
 from pytest_memory.plugin.carrying import Waiting
 from pytest_memory.plugin.collector import Collector
 from pytest_memory.plugin.phases import PhaseHooks
@@ -159,10 +164,6 @@ class MemorySession:
 
     def environment(self) -> Environment:
         """Where and how this session measures."""
-        import platform
-        import sys
-
-        from pytest_memory import __version__
         from pytest_memory.model import Environment
 
         settings = self.settings
@@ -181,10 +182,9 @@ class MemorySession:
         )
 
 
+@lru_cache(maxsize=1)  # the run and its summary both ask
 def _commit(folder: Path | None) -> str | None:
     """The revision checked out in a folder, or None where there is none."""
-    import subprocess
-
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=True
