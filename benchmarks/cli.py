@@ -3,8 +3,8 @@
     python benchmarks/cli.py [--large] [--peer] [--rounds=N]
 
 Prints a table with the wall time, the processor time and the largest resident memory of each command, in a process of
-its own and each the least of N runs, beside the promise it has to keep; the exit code is 1 if one is broken. The line
-above the table says what parses JSON. ``--large`` adds 20 runs of 20,000 benchmarks, ``--peer`` runs pytest-benchmem
+its own and each the least of N interleaved runs, beside the promise it has to keep; the exit code is 1 if one is
+broken. The line above the table says what parses JSON. ``--large`` adds 20 runs of 20,000 benchmarks, ``--peer`` runs pytest-benchmem
 from PyPI on the same files, in a virtual environment made for it.
 """
 
@@ -99,11 +99,19 @@ def peer_cases(runs: list[str]) -> list[tuple[str, list[str]]]:
 
 
 def show(cases: list[tuple], rounds: int) -> bool:
-    """Print one line per case; whether one broke its promise."""
+    """Print one line per case; whether one broke its promise.
+
+    Each round runs every case once: when the machine is slow for a while, it is so for all of them.
+    """
+    runs: list[list[Measured]] = [[] for _ in cases]
+    for turn in range(rounds):
+        print(f"round {turn + 1} of {rounds}", end="\r", file=sys.stderr, flush=True)
+        for (_, command, arguments, _), measured in zip(cases, runs, strict=True):
+            measured.append(measure([*command, *arguments]))
     print(f"\n{'command':<52} {'wall':>8} {'cpu':>8} {'memory':>9}  promise")
     broken = False
-    for name, command, arguments, limit in cases:
-        best = least([measure([*command, *arguments]) for _ in range(rounds)])
+    for (name, _, _, limit), measured in zip(cases, runs, strict=True):
+        best = least(measured)
         kept = limit is None or best.wall <= limit
         broken |= not kept
         promise = "" if limit is None else f"<= {limit:g} s" + ("" if kept else "  BROKEN")
@@ -227,7 +235,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--large", action="store_true", help="also 20 runs of 20,000 benchmarks")
     parser.add_argument("--peer", action="store_true", help="also pytest-benchmem from PyPI")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each command; the best counts")
+    parser.add_argument("--rounds", type=int, default=10, help="runs of each command; the best counts")
     return parser.parse_args()
 
 

@@ -114,11 +114,9 @@ def differ(
 
 def _differ(base: Sequence[float], head: Sequence[float], alpha: float, least_effect: float) -> bool:
     counts = len(base), len(head)
-    places = dict(zip(sorted([*base, *head]), range(sum(counts)), strict=True))
-    if len(places) < sum(counts) or max(counts) > _EXACT_WITHOUT_TIES:
+    if len({*base, *head}) < sum(counts) or max(counts) > _EXACT_WITHOUT_TIES:
         return weigh(base, head, alpha=alpha, least_effect=least_effect).real is True
-    below = sum(map(places.__getitem__, base)) - counts[0] * (counts[0] - 1) // 2  # as mann_whitney counts it
-    return _real_without_ties(*counts, alpha, least_effect)[below]
+    return _real_without_ties(*counts, alpha, least_effect)[_pairs_below(base, head)]
 
 
 @lru_cache(maxsize=256)
@@ -155,16 +153,20 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     Mann and Whitney, "On a Test of Whether one of Two Random Variables is Stochastically Larger than the Other",
     Annals of Mathematical Statistics 18 (1947), p. 50–60.
     """
-    ordered = sorted(second)
-    below = sum(map(bisect_left, repeat(ordered), first))
+    below = _pairs_below(first, second)
     pairs = len(first) * len(second)
     if len({*first, *second}) == len(first) + len(second):  # no ties
         if max(len(first), len(second)) <= _EXACT_WITHOUT_TIES:
             return _without_ties(below, len(first), len(second))
         return RankTest(_normal_p(below, len(first), len(second), ()), below / pairs)
-    doubled = below + sum(map(bisect_right, repeat(ordered), first))  # 2 U
+    doubled = below + sum(map(bisect_right, repeat(sorted(second)), first))  # 2 U
     sizes = tuple([size for _, size in sorted(Counter([*first, *second]).items())])
     return RankTest(_tied_p(doubled, len(first), len(second), sizes), doubled / (2 * pairs))
+
+
+def _pairs_below(first: Sequence[float], second: Sequence[float]) -> int:
+    """In how many pairs the value of the second series is below that of the first."""
+    return sum(map(bisect_left, repeat(sorted(second)), first))
 
 
 def _without_ties(below: int, first: int, second: int) -> RankTest:

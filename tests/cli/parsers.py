@@ -1,4 +1,4 @@
-"""Lets a test parse with the standard library where orjson is installed."""
+"""Lets a test parse with the standard library where msgspec is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from unittest import mock
 
 
 @contextmanager
-def without_orjson():
+def without_msgspec():
     """As if it were not installed."""
-    with mock.patch.dict(sys.modules, {"orjson": None}):
+    with mock.patch.dict(sys.modules, {"msgspec": None}):
         yield

@@ -25,10 +25,10 @@ from pytest_memory.store.benchmark_json import load_long_df, load_samples
 from pytest_memory.store.runs import run_to_json
 
 from .conftest import benchmark
-from .parsers import without_orjson
+from .parsers import without_msgspec
 from .test_readers import ENVIRONMENT
 
-INSTALLED = find_spec("orjson") is not None
+INSTALLED = find_spec("msgspec") is not None
 EXAMPLES = int(os.environ.get("PYTEST_MEMORY_FUZZ_EXAMPLES", "60"))
 FUZZ = settings(
     max_examples=EXAMPLES,
@@ -152,10 +152,10 @@ def answer(arguments, folder):
 
 
 def answer_of_both(arguments, folder):
-    """The answer, which is the same whether orjson is installed or not."""
+    """The answer, which is the same whether msgspec is installed or not."""
     found = answer(arguments, folder)
     if INSTALLED:
-        with without_orjson():
+        with without_msgspec():
             assert answer(arguments, folder) == found
     return found
 

@@ -1,4 +1,4 @@
-"""No file is accepted, refused or explained differently where orjson is installed."""
+"""No file is accepted, refused or explained differently where msgspec is installed."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_memory.cli.app import run
-from pytest_memory.errors import PytestMemoryError
+from pytest_memory.errors import PytestMemoryError, UnreadableFile
 from pytest_memory.model import PhaseUsage, Run, TestRecord
 from pytest_memory.store.benchmark_json import METRICS
 from pytest_memory.store.lineup import LabelledRun, Selection, line_up
+from pytest_memory.store.measured import Wanted
 from pytest_memory.store.numerals import numeral_of, parse_lazily
-from pytest_memory.store.parsers import parser_name, read_fast
+from pytest_memory.store.parsers import Members, PartlyRead, parser_name, read_fast
 from pytest_memory.store.runs import dump_run
 
 from .conftest import benchmark
-from .parsers import without_orjson
+from .parsers import without_msgspec
 from .test_readers import ENVIRONMENT, RAGGED, WRONG_SHAPES
 
-orjson = pytest.importorskip("orjson", reason="orjson is not installed (pip install 'pytest-memory[fast]')")
+msgspec = pytest.importorskip("msgspec", reason="msgspec is not installed (pip install 'pytest-memory[fast]')")
 
 ODD_NUMBERS = [
     *("-0", "-0.0", "1e400", "-1e400", "NaN", "Infinity", "-Infinity", "1e-400", "5e-324", "1E5", "-0e5", "0.1e1"),
     *(str(sign * 2**power + more) for sign in (1, -1) for power in (53, 63, 64, 65) for more in (-1, 0, 1)),
-    *("9007199254740993.0", "1e30", "-1e30", "18446744073709551616.0", "9" * 400, "9" * 5000, "01", "1.", "+1", ".5"),
+    *("9007199254740993.0", "1e30", "-1e30", "18446744073709551616.0", "9" * 400, "01", "1.", "+1", ".5"),
 ]
 ODD_TEXTS = ['"\\ud800"', '"\\ud83d\\ude00"', '"\\udc00\\ud800"', '"\\u0000"', '"\t"', '"\x7f"', '"é"', '"\\x"', "''"]
 SCALARS = (
@@ -62,6 +63,16 @@ GOOD = {
 }
 
 
+SELECTIONS = (
+    {},
+    {"metrics": ("time",), "dims": True, "extras": ("n", "size")},
+    {"where": (("n", "1e30"),)},
+    {"metrics": ("time", "allocations"), "wanted": Wanted.of(("median", "mean"), evidence=False)},
+    {"metrics": ("peak",), "wanted": Wanted.of((), evidence=False), "dims": True},
+    {"metrics": ("time",), "wanted": Wanted.of((), evidence=True)},
+)
+
+
 @st.composite
 def documents(draw):
     """Benchmarks of which some members are anything."""
@@ -92,19 +103,20 @@ def what_is_read(path, **selection):
     except PytestMemoryError as error:
         return type(error), str(error)
     series = {metric: [dict(one) for one in columns] for metric, columns in lineup.metrics.items()}
-    return repr((lineup.labels, sorted(lineup.present[0]), series, dict(lineup.dims), dict(lineup.extras)))
+    extras = {name: [dict(one) for one in columns] for name, columns in lineup.extras.items()}
+    return repr((lineup.labels, sorted(lineup.present[0]), series, dict(lineup.dims), extras))
 
 
 def both_ways(path, **selection):
     found = what_is_read(path, **selection)
-    with without_orjson():
+    with without_msgspec():
         expected = what_is_read(path, **selection)
     return found, expected
 
 
 def assert_same(path, content):
     path.write_bytes(content)
-    for selection in ({}, {"metrics": ("time",), "dims": True, "extras": ("n", "size")}, {"where": (("n", "1e30"),)}):
+    for selection in SELECTIONS:
         found, expected = both_ways(path, **selection)
         assert found == expected
 
@@ -127,6 +139,15 @@ def test_an_odd_value_anywhere(member, value, path):
     """Each by itself, and in a list, beside a benchmark that has nothing odd."""
     for text in (value, f"[{value}]", f"[0.5, {value}]"):
         assert_same(path, document(GOOD, GOOD | {"fullname": '"t.py::b"', member: text}).encode())
+
+
+@pytest.mark.parametrize("member", GOOD)
+def test_more_digits_than_python_reads(member, path):
+    """The standard library refuses the file; where nobody looks at the number, the other parser passes over it."""
+    path.write_text(document(GOOD | {member: "9" * 5000}))
+    found, expected = both_ways(path, dims=True)
+    assert expected[0] is UnreadableFile
+    assert (found == expected) == (member != "x")
 
 
 @pytest.mark.parametrize("levels", [500, 900, 990, 1010, 1024, 1030, 1500, 3000, 100_000])
@@ -174,25 +195,76 @@ def test_a_numeral_is_what_is_parsed_of_a_number(number):
     assert numeral_of(number) == parse_lazily(json.dumps(number).encode())
 
 
-def test_a_good_file_is_parsed_once_and_by_orjson(path):
+def parsers_used(path, *errors):
+    """The parsers with which a file is read, if reading ends with these errors one after the other."""
+    used, errors = [], [*errors]
+
+    def read(parse):
+        used.append(parse)
+        if errors:
+            raise errors.pop(0)
+
+    read_fast([path], MEMBERS, read)
+    return used
+
+
+MEMBERS = Members(stats=("min",), rounds=False, series=("peak_bytes",), dims=False)
+
+
+def test_a_good_file_is_parsed_once_and_only_what_is_needed_of_it(path):
     """The standard library has no part in it."""
-    path.write_text(document(GOOD))
-    used = []
-    read_fast([path], used.append)
-    assert [type(parse(b"1.5")) for parse in used] == [float]
-    assert parser_name() == f"orjson {orjson.__version__}"
-    with without_orjson():
-        read_fast([path], used.append)
+    content = document(GOOD).encode()
+    path.write_bytes(content)
+    [parse] = parsers_used(path)
+    [found] = parse(content)["benchmarks"]
+    assert found == {
+        "fullname": "t.py::a",
+        "group": None,
+        "stats": {"min": 0.5},
+        "params": {},
+        "extra_info": {"benchmem": {"peak_bytes": [5, 6]}},
+    }
+    assert parser_name() == f"msgspec {msgspec.__version__}"
+    with without_msgspec():
+        [parse] = parsers_used(path)
+        assert parse(content) == parse_lazily(content)
         assert parser_name() == "the standard library's"
-    assert used[1](b"1.5") == b"1.5"
 
 
-def test_a_large_file_is_left_to_the_standard_library(path):
-    """orjson needs a tenth more memory, which matters where there is much."""
-    path.write_text("1.5")
-    used = []
-    read_fast([path], used.append)
-    assert used[0](b"1.5" + b" " * 2**26) == b"1.5"
+@pytest.mark.parametrize("entry", [{"min": "null"}, {"peak": "[1"}, {"fullname": '"\xe9"'}, {"x": '1, "stats": {}'}])
+def test_what_is_odd_is_parsed_whole(entry, path):
+    """A time may have to be computed from what was not asked for; what is no JSON is refused as ever."""
+    content = document(GOOD | entry).encode("latin-1")
+    path.write_bytes(content)
+    [parse] = parsers_used(path)
+    try:
+        expected = json.loads(content)
+    except ValueError as error:
+        with pytest.raises(type(error)):
+            parse(content)
+    else:
+        assert parse(content) == expected
+
+
+def test_errors_are_found_by_the_standard_library(path):
+    """Whatever is wrong, the last to read is the one that decides; who needs all is given all before."""
+    content = document(GOOD).encode()
+    path.write_bytes(content)
+    fast, standard = parsers_used(path, UnreadableFile("odd"))
+    assert "params" in fast(content)["benchmarks"][0]
+    assert standard(content) == parse_lazily(content)
+    fast, whole = parsers_used(path, PartlyRead())
+    with pytest.raises(PartlyRead):
+        fast.need_everything()
+    whole.need_everything()
+    assert whole(content) == json.loads(content)
+    with pytest.raises(UnreadableFile, match="worse"):
+        parsers_used(path, PartlyRead(), UnreadableFile("odd"), UnreadableFile("worse"))
+
+
+def test_a_benchmark_twice_in_one_file(path):
+    """Its measurements are pooled, for which more is needed than a statistic: the same with either parser."""
+    assert_same(path, document(GOOD, GOOD | {"data": "[1.5, 2.5, 3.5]", "peak": "[4, 4]"}).encode())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")

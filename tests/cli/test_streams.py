@@ -163,7 +163,10 @@ def test_a_drawing_is_encoded_as_its_text_is(encoding):
     drawing = draw(SHEET)
     assert "│" in str(drawing)
     assert str(drawing).replace("\n", "").isprintable()
-    assert drawing.encode(encoding, "replace") == str(drawing).encode(encoding, "replace")
+    expected = str(drawing).encode(encoding, "replace")
+    assert drawing.encode(encoding, "replace") == expected
+    for size in range(1, len(drawing.lines) + 2):
+        assert b"".join(piece.encode(encoding, "replace") for piece in drawing.pieces(size)) == expected
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])

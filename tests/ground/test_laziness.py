@@ -16,7 +16,7 @@ HEAVY = {
     "numpy",
     "platformdirs",
     "packaging.version",
-    "orjson",
+    "msgspec",
 }
 
 SESSION = """
@@ -156,19 +156,19 @@ def test_reads(tmp_path):
 """
 
 
-def test_a_session_does_not_load_orjson(suite):
+def test_a_session_does_not_load_msgspec(suite):
     """A test process has nobody's C extension but our own, also where a test reads a saved run."""
     (suite / "test_reading.py").write_text(READING)
     modules, output = loaded_by(SESSION, "-p", "pytest_memory.entry", "--memory", cwd=suite)
     assert "exit 0" in output
-    assert "orjson" not in modules
+    assert "msgspec" not in modules
 
 
-def test_orjson_is_loaded_by_who_reads_runs(tmp_path):
+def test_msgspec_is_loaded_by_who_reads_runs(tmp_path):
     """The help needs none; a comparison does."""
-    pytest.importorskip("orjson", reason="orjson is not installed (pip install 'pytest-memory[fast]')")
+    pytest.importorskip("msgspec", reason="msgspec is not installed (pip install 'pytest-memory[fast]')")
     code = "import sys\nfrom pytest_memory.cli.app import run\nrun(sys.argv[1:])\nprint('loaded', *sys.modules)"
-    assert "orjson" not in loaded_by(code, "--help", cwd=tmp_path)[0]
+    assert "msgspec" not in loaded_by(code, "--help", cwd=tmp_path)[0]
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text(RUN)
-    assert "orjson" in loaded_by(code, "compare", "a.json", "b.json", cwd=tmp_path)[0]
+    assert "msgspec" in loaded_by(code, "compare", "a.json", "b.json", cwd=tmp_path)[0]

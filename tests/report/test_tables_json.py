@@ -49,7 +49,7 @@ def test_json_is_indented_as_json_does_it(drawn):
         for table in sheet.tables
     ]
     expected = json.dumps({"format": FORMAT, "version": VERSION, "tables": tables}, indent=1)
-    assert render_tables_json(sheet) == expected
+    assert "".join(render_tables_json(sheet)) == expected
 
 
 def test_what_json_cannot_hold_is_refused():

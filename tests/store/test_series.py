@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_memory.errors import UnreadableFile
+from pytest_memory.store.aligned import Ids
 from pytest_memory.store.benchmarks import read_benchmarks
 from pytest_memory.store.columns import Columns
 from pytest_memory.store.lineup import LabelledRun, Selection, line_up
@@ -47,8 +48,8 @@ def test_times_say_the_same_by_the_column(tmp_path_factory, entries, lost):
     ).benchmarks
     keys = [benchmark.id for benchmark in benchmarks]
     fast, slow = (
-        series_of(keys, Columns(benchmarks), "time", TIMES),
-        series_of(keys, Columns(benchmarks), "time", Wanted()),
+        series_of(Ids(keys), Columns(benchmarks), "time", TIMES),
+        series_of(Ids(keys), Columns(benchmarks), "time", Wanted()),
     )
     for stat in STATS:
         assert fast.column(stat) == slow.column(stat) == one_by_one(fast, stat)
@@ -57,8 +58,8 @@ def test_times_say_the_same_by_the_column(tmp_path_factory, entries, lost):
 @given(st.dictionaries(st.text("abc", min_size=1), passes, max_size=5))
 def test_peaks_say_the_same_by_the_column(peaks):
     """Whether the passes of all, of some or of none repeat exactly."""
-    series = PassSeries(peaks)
-    single = Series({key: Measured(min(one), min(one), one, {}, len(one)) for key, one in peaks.items()})
+    series = PassSeries(Ids(list(peaks)), list(peaks.values()))
+    single = Series.of({key: Measured(min(one), min(one), one, {}, len(one)) for key, one in peaks.items()})
     assert list(series) == list(single)
     for stat in STATS:
         assert series.column(stat) == single.column(stat) == one_by_one(series, stat)
@@ -82,7 +83,8 @@ def test_differences_are_as_real_by_the_column(tmp_path_factory, pairs, alpha):
         ]
         benchmarks = read_benchmarks(save(folder / f"{side}.json", *entries)).benchmarks
         keys = [benchmark.id for benchmark in benchmarks]
-        series.append({metric: series_of(keys, Columns(benchmarks), metric, wanted) for metric in ("time", "peak")})
+        ids, columns = Ids(keys), Columns(benchmarks)
+        series.append({metric: series_of(ids, columns, metric, wanted) for metric in ("time", "peak")})
     for metric in ("time", "peak"):
         base, head = series[0][metric], series[1][metric]
         expected = [base[key].compare(head[key], metric, alpha).real is True for key in keys]
@@ -108,9 +110,9 @@ def test_memory_says_the_same_by_the_column(tmp_path_factory, metric, kept):
         expected = {one.id: one.headline(metric) for one in benchmarks if one.passes(metric)}
     except UnreadableFile:
         with pytest.raises(UnreadableFile):
-            series_of(keys, Columns(benchmarks), metric, TIMES)
+            series_of(Ids(keys), Columns(benchmarks), metric, TIMES)
         return
-    series = series_of(keys, Columns(benchmarks), metric, TIMES)
+    series = series_of(Ids(keys), Columns(benchmarks), metric, TIMES)
     assert series.column(None) == expected
     for stat in STATS:
         assert series.column(stat) == one_by_one(series, stat)

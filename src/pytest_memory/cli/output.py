@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_memory.cli.errors import CommandFailed
-from pytest_memory.cli.streams import emit, remark, wants_colour
+from pytest_memory.cli.streams import emit, emit_pieces, remark, wants_colour
 from pytest_memory.report.drawing import draw
 from pytest_memory.report.markdown import render_markdown
 from pytest_memory.report.separated import render_csv
@@ -47,13 +47,13 @@ class Output:
         if not sheet.tables:
             raise CommandFailed("no benchmarks in these runs have what was asked for", "see --columns and --where")
         if self.format == "json":
-            emit(render_tables_json(sheet))
+            emit_pieces(render_tables_json(sheet))
         elif self.format == "md":
             emit(render_markdown(sheet))
         else:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             colour = wants_colour()
-            emit(draw(sheet, width=width, colour=colour))
+            emit_pieces(draw(sheet, width=width, colour=colour).pieces())
 
     def save_csv(self, rows: Callable[[], Sequence[Sequence[object]]]) -> None:
         """Write raw numbers, if they were asked for; they are not computed otherwise.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+from collections.abc import Iterable
 from typing import Protocol, TextIO
 
 import typer
@@ -50,8 +51,13 @@ class Encodable(Protocol):
         ...
 
 
-def emit(text: Encodable) -> None:
-    """Write a result to stdout.
+def emit(text: str) -> None:
+    """Write a result to stdout, and a line end; see :func:`emit_pieces`."""
+    emit_pieces((text,))
+
+
+def emit_pieces(pieces: Iterable[Encodable]) -> None:
+    """Write a result to stdout, one piece behind the other, and a line end: what has megabytes is never there whole.
 
     A reader that has gone (``| head``) silences stdout and nothing else: the exit code still tells of the gate.
 
@@ -59,8 +65,8 @@ def emit(text: Encodable) -> None:
         UnwritableFile: Nothing can be written to it, as on a full disk.
     """
     try:
-        _write(text)
-        sys.stdout.write("\n")  # by itself, for the text may have megabytes to copy
+        _write(pieces)
+        sys.stdout.write("\n")
         sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()
@@ -102,14 +108,16 @@ def silence_stdout() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (lives as long as the process)
 
 
-def _write(text: Encodable) -> None:
+def _write(pieces: Iterable[Encodable]) -> None:
     stream = sys.stdout
     buffer = getattr(stream, "buffer", None)
     if buffer is None or os.linesep != "\n" or codecs.lookup(stream.encoding).name not in _LIKE_ASCII:
-        stream.write(str(text))
+        for piece in pieces:
+            stream.write(str(piece))
         return
     stream.flush()
-    buffer.write(text.encode(stream.encoding, stream.errors or "strict"))
+    for piece in pieces:
+        buffer.write(piece.encode(stream.encoding, stream.errors or "strict"))
 
 
 def _tell(message: str, colour: str) -> None:

@@ -92,7 +92,7 @@ class _Bases:
 
     def __init__(self, values: Values, position: int, keys: Sequence[str]) -> None:
         self._field = values.fields[position]
-        self._numbers = list(map(values.columns[position][0].get, keys))
+        self._numbers = values.columns[position][0].pick(keys)
 
     def texts(self) -> Sequence[str]:
         return _with_units(self._numbers, self._field)
@@ -109,7 +109,7 @@ class _Changes:
 
     def __init__(self, values: Values, position: int, label: int, keys: Sequence[str]) -> None:
         numbers = values.columns[position]
-        self._percents = change_percents(map(numbers[0].get, keys), map(numbers[label].get, keys))
+        self._percents = change_percents(numbers[0].pick(keys), numbers[label].pick(keys))
         changed = [bool(percent) for percent in self._percents]
         real = iter(values.real(values.fields[position], list(compress(keys, changed)), label))
         self._noise = [one and not next(real) for one in changed]

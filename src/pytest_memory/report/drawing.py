@@ -5,7 +5,7 @@ Rich could draw them, at a hundred microseconds a cell: a comparison of 20,000 b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from typing import NamedTuple
 
@@ -16,21 +16,24 @@ _NARROWEST_NAME = 24
 
 # What is ASCII alone is put together and encoded in a third of the time. These are in no printable text, and no blanks.
 _BAR_MARK, _RULE_MARK = "\x01", "\x02"
+_PIECE = 500  # lines that are encoded at once; the memory that they take serves the next ones
 
 
 class Drawing(NamedTuple):
     """Tables as text, in which marks hold the places of the lines around the cells.
 
     Attributes:
-        marked: The text with its marks.
+        lines: The text with its marks; what is one line may have several.
         rule: The line that goes across.
+        end: What comes behind the last line.
     """
 
-    marked: str
+    lines: Sequence[str]
     rule: str
+    end: str = ""
 
     def __str__(self) -> str:
-        return self.marked.replace(_BAR_MARK, BAR).replace(_RULE_MARK, self.rule)
+        return self._marked.replace(_BAR_MARK, BAR).replace(_RULE_MARK, self.rule)
 
     def encode(self, encoding: str, errors: str) -> bytes:
         """The text in an encoding in which ASCII stays what it is.
@@ -38,10 +41,20 @@ class Drawing(NamedTuple):
         Raises:
             UnicodeEncodeError: See :meth:`str.encode`.
         """
-        encoded = self.marked.encode(encoding, errors)
+        encoded = self._marked.encode(encoding, errors)
         for mark, line in ((_BAR_MARK, BAR), (_RULE_MARK, self.rule)):
             encoded = encoded.replace(mark.encode(), line.encode(encoding, errors))
         return encoded
+
+    def pieces(self, size: int = _PIECE) -> Iterator[Drawing]:
+        """The same in pieces of so many lines, of which there may be megabytes in all."""
+        for start in range(0, len(self.lines), size):
+            lines = self.lines[start : start + size]
+            yield Drawing(lines, self.rule, "\n" if start + size < len(self.lines) else self.end)
+
+    @property
+    def _marked(self) -> str:
+        return "\n".join(self.lines) + self.end
 
 
 def draw(sheet: Sheet, *, width: int | None = None, colour: bool = False) -> Drawing:
@@ -53,7 +66,7 @@ def draw(sheet: Sheet, *, width: int | None = None, colour: bool = False) -> Dra
         colour: Whether to paint with ANSI colours.
     """
     if not sheet.tables:
-        return Drawing("", "")
+        return Drawing((), "")
     shown = sheet.tables[0].header.shown
     columns = [sheet.columns[position] for position in shown]
     texts = _measured([column.texts() for column in columns])
@@ -70,7 +83,7 @@ def draw(sheet: Sheet, *, width: int | None = None, colour: bool = False) -> Dra
         ends = list(islice(last, len(table.totals)))
         drawn += painter.framed(table, titles[id(table.header)], lines[table.rows], ends)
         drawn.append("")
-    return Drawing("\n".join(drawn[:-1]), painter.rule)
+    return Drawing(drawn[:-1], painter.rule)
 
 
 class _Texts:

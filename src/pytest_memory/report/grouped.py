@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import chain, repeat
 
@@ -11,6 +11,7 @@ from pytest_memory.report.scales import MISSING, Scale, scales_for
 from pytest_memory.report.table import Body, Cell, Column, Header, Raw, Sheet, Table, Tone, printable
 from pytest_memory.report.values import Field, GroupedView, Stack, Values, groups_of
 from pytest_memory.stats import geometric_mean
+from pytest_memory.store.aligned import Numbers
 from pytest_memory.store.lineup import Lineup
 
 _FACTOR_SHOWN = 1000
@@ -145,20 +146,20 @@ class _Numbers:
 
     @cached_property
     def _texts(self) -> list[str]:
+        bases = self._bases()
         if self._field.metric == "time":
-            return _seconds_texts(self._numbers, self._bases)
-        sizes = [part.stop - part.start for part in self._parts]
-        units = chain.from_iterable(map(repeat, [scale.unit for scale in self.scales], sizes))
-        return _multiples(list(zip(self._numbers, units, self._bases, strict=True)), self.scales)
+            sizes = [part.stop - part.start for part in self._parts]
+            return _seconds_texts(self._numbers, chain.from_iterable(map(repeat, bases, sizes)))
+        return _multiples(self._tables, self.scales, bases)
 
-    @cached_property
     def _bases(self) -> list[float]:
-        """For each row what its number is a multiple of."""
-        bases: list[float] = []
-        for least, part in zip(self._least, self._parts, strict=True):
-            rows = part.stop - part.start
-            bases += [least if least > 0 and rows > 1 and self._field.metric else _NO_FACTOR] * rows
-        return bases
+        """What the numbers of each table are multiples of."""
+        if self._field.metric is None:
+            return [_NO_FACTOR] * len(self._parts)
+        return [
+            least if least > 0 and part.stop - part.start > 1 else _NO_FACTOR
+            for least, part in zip(self._least, self._parts, strict=True)
+        ]
 
     @cached_property
     def _tones(self) -> list[Tone]:
@@ -182,21 +183,29 @@ def _number_columns(fields: Sequence[Field], stack: Stack) -> list[_Numbers]:
     return columns
 
 
-def _multiples(rows: Sequence[tuple[float | None, str, float]], scales: Iterable[Scale]) -> list[str]:
-    """Numbers, each with the unit in which it is shown and the base of which it is a multiple, as text.
+def _multiples(tables: Iterable[Sequence[float | None]], scales: Iterable[Scale], bases: Iterable[float]) -> list[str]:
+    """The numbers of each table as text, with their scale and what they are multiples of.
 
     Bytes repeat exactly: nearly all runs have one number, and all deviations are 0. Each is written once.
     """
-    distinct = dict.fromkeys(rows)
-    written: dict[tuple[float | None, str, float], str] = {}
-    for unit, scale in {scale.unit: scale for scale in scales}.items():
-        own = [row for row in distinct if row[1] == unit]
-        factors = [_factor(number, base) for number, _, base in own]
-        written.update(zip(own, map(str.__add__, scale.texts([row[0] for row in own]), factors), strict=True))
-    return [written[row] for row in rows]
+    texts: list[str] = []
+    steady: dict[tuple[float | None, str] | float, str] = {}
+    for table, scale, base in zip(tables, scales, bases, strict=True):
+        first, count = table[0], len(table)
+        if table.count(first) == count:
+            key = base if first == base else (first, scale.unit)  # the unit follows from a base
+            if key not in steady:
+                steady[key] = scale.text(first) + _factor(first, base)
+            texts += [steady[key]] * count
+        else:
+            numbers = list(dict.fromkeys(table))
+            factors = [_factor(number, base) for number in numbers]
+            written = dict(zip(numbers, map(str.__add__, scale.texts(numbers), factors), strict=True))
+            texts += [written[number] for number in table]
+    return texts
 
 
-def _seconds_texts(numbers: Sequence[float | None], bases: Sequence[float]) -> list[str]:
+def _seconds_texts(numbers: Iterable[float | None], bases: Iterable[float]) -> list[str]:
     """All numbers of a column at once, each as ``Scale`` and ``_factor`` write it."""
     return [
         _MORE_SECONDS % (number, number / base)
@@ -228,26 +237,23 @@ def _geomeans(values: Values, keys: Sequence[str], scales: Sequence[Scale]) -> l
     """One row per label over the benchmarks that every label has, if there are several of them."""
     if len(keys) < 2:
         return []
-    means: list[Sequence[float | None]] = []
+    cells: list[Sequence[Cell]] = []
     known: dict[tuple[int, ...], Sequence[float | None]] = {}
-    for field, column in zip(values.fields, values.columns, strict=True):
+    nothing = [Cell("")] * len(values.labels)
+    for field, column, scale in zip(values.fields, values.columns, scales, strict=True):
         identity = tuple(map(id, column))  # the very same numbers have the same means
         if identity not in known:
             known[identity] = _geomeans_of(column, keys) if field.metric else []
-        means.append(known[identity])
-    if not any(means):
+        means = known[identity]
+        cells.append(list(map(Cell, scale.texts(means), means)) if means else nothing)
+    if not any(known.values()):
         return []
-    rows = []
-    for label, name in enumerate(values.labels):
-        cells = [Cell(f"geomean ({printable(name)})", "geomean"), Cell("", name)]
-        for scale, mean in zip(scales, means, strict=True):
-            cells.append(Cell(scale.text(mean[label]), mean[label]) if mean else Cell(""))
-        rows.append(cells)
-    return rows
+    names = [[Cell(f"geomean ({printable(name)})", "geomean"), Cell("", name)] for name in values.labels]
+    return [[*name, *row] for name, row in zip(names, zip(*cells, strict=True), strict=True)]
 
 
-def _geomeans_of(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> Sequence[float | None]:
-    columns = [list(map(numbers.get, keys)) for numbers in column]
+def _geomeans_of(column: Sequence[Numbers], keys: Sequence[str]) -> Sequence[float | None]:
+    columns = [numbers.pick(keys) for numbers in column]
     if not all(map(_all_positive, columns)):
         columns = list(map(list, zip(*filter(_all_positive, zip(*columns, strict=True)), strict=True)))
     return [geometric_mean(numbers) for numbers in columns] if columns and len(columns[0]) > 1 else []  # type: ignore[arg-type]

@@ -7,10 +7,10 @@ by column, and what stands around them is put there as printf does it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_memory.report.table import Body, Column, Raw, Sheet, Table
+from pytest_memory.report.table import Body, Column, Raw, Sheet
 
 FORMAT = "pytest-memory-comparison"
 
@@ -21,33 +21,43 @@ VERSION = 1
 _ROW_DEPTH = 4  # of the braces around a row, in blanks
 
 
-def render_tables_json(sheet: Sheet) -> str:
+def render_tables_json(sheet: Sheet) -> Iterator[str]:
     """Write tables as one JSON document; sizes in bytes, times in seconds, ``null`` where there is nothing.
+
+    Returns:
+        The document in pieces.
 
     Raises:
         ValueError: A number is not finite.
     """
-    written = _written_columns(sheet.columns)
-    templates: dict[int, _RowTemplate] = {}
-    tables = []
-    for table in sheet.tables:
-        template = templates.get(id(table.header))
-        if template is None:
-            template = templates[id(table.header)] = _RowTemplate(table.header.columns)
-        tables.append(_table(table, template, written))
-    members = {"format": json.dumps(FORMAT), "version": json.dumps(VERSION), "tables": _array(tables, 1)}
-    return _object(members, 0)
+    members = {"format": json.dumps(FORMAT), "version": json.dumps(VERSION)}
+    if not sheet.tables:
+        return iter((_object(members | {"tables": "[]"}, 0),))
+    mark = "\x00"  # stands in no JSON
+    head, tail = _object(members | {"tables": _array([mark], 1)}, 0).split(mark)
+    return _between(head, _tables(sheet, _written_columns(sheet.columns)), tail)
 
 
-def _table(table: Table, template: _RowTemplate, written: Sequence[Sequence[str]]) -> str:
-    totals = [_written([cell.raw for cell in row]) for row in table.totals]
-    members = {
-        "title": json.dumps(table.title),
-        "rows": _array(template.rows([column[table.rows] for column in written]), 3),
-        "totals": _array(template.rows(list(zip(*totals, strict=True))), 3),
-        "notes": _array(map(json.dumps, table.notes), 3),
-    }
-    return _object(members, 2)
+def _between(head: str, tables: Iterable[str], tail: str) -> Iterator[str]:
+    before = head
+    for table in tables:
+        yield before + table
+        before = _separator(1)
+    yield tail
+
+
+def _tables(sheet: Sheet, written: Sequence[Sequence[str]]) -> Iterator[str]:
+    titles = _written([table.title for table in sheet.tables])
+    template = _object(dict.fromkeys(("title", "rows", "totals", "notes"), "%s"), 2)
+    rows: dict[int, _RowTemplate] = {}
+    for table, title in zip(sheet.tables, titles, strict=True):
+        row = rows.get(id(table.header))
+        if row is None:
+            row = rows[id(table.header)] = _RowTemplate(table.header.columns)
+        totals = [_written([cell.raw for cell in cells]) for cells in table.totals]
+        body = _array(row.rows([column[table.rows] for column in written]), 3)
+        last = _array(row.rows(list(zip(*totals, strict=True))), 3)
+        yield template % (title, body, last, _array(map(json.dumps, table.notes), 3))
 
 
 class _RowTemplate:
@@ -106,4 +116,9 @@ def _lines(brackets: str, lines: Sequence[str], depth: int) -> str:
     if not lines:
         return brackets
     end = "\n" + " " * depth
-    return f"{brackets[0]}{end} {f',{end} '.join(lines)}{end}{brackets[1]}"
+    return f"{brackets[0]}{end} {_separator(depth).join(lines)}{end}{brackets[1]}"
+
+
+def _separator(depth: int) -> str:
+    """What stands between the members of what is at some depth."""
+    return ",\n" + " " * (depth + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import NamedTuple
@@ -11,11 +11,13 @@ from typing import NamedTuple
 from pytest_memory.model.benchmark import short_id
 from pytest_memory.report.scales import change_percent
 from pytest_memory.report.table import printable
+from pytest_memory.store.aligned import Numbers, sorted_keys
 from pytest_memory.store.benchmark_json import Metric
+from pytest_memory.store.dims import node_dims
 from pytest_memory.store.lineup import Lineup
 
-_NODE_KEYS = ("func", "group", "module", "class")
-GROUP_KEYS = ("fullname", "name", *_NODE_KEYS, "param:NAME")
+_ID_KEYS = ("func", "module", "class")  # what they mean stands in a benchmark's id
+GROUP_KEYS = ("fullname", "name", "func", "group", "module", "class", "param:NAME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class GroupedView:
     @property
     def needs_dims(self) -> bool:
         """Whether groups are made of more than the ids."""
-        return any(key not in ("fullname", "name") for key in self.group_by)
+        return any(key not in ("fullname", "name", *_ID_KEYS) for key in self.group_by)
 
 
 class Stack(NamedTuple):
@@ -90,7 +92,7 @@ class Values:
 
     Attributes:
         fields: The fields that hold numbers.
-        columns: For each of them one mapping of benchmarks to numbers per label.
+        columns: For each of them the numbers under each label.
         keys: Every benchmark that has one, sorted.
     """
 
@@ -102,8 +104,7 @@ class Values:
         columns = _columns(lineup, fields)
         self.fields = tuple(field for field, column in zip(fields, columns, strict=True) if any(column))
         self.columns = [column for column in columns if any(column)]
-        distinct = {id(numbers): numbers for numbers in chain.from_iterable(columns)}
-        self.keys = sorted(set().union(*distinct.values()))
+        self.keys = sorted_keys(numbers.ids for column in self.columns for numbers in column)
 
     def real(self, field: Field, keys: Sequence[str], label: int) -> list[bool]:
         """Whether the first label and another really differ in each of some benchmarks; extras are exact."""
@@ -140,7 +141,7 @@ class Values:
         return columns
 
 
-def _columns(lineup: Lineup, fields: Sequence[Field]) -> list[Sequence[Mapping[str, float]]]:
+def _columns(lineup: Lineup, fields: Sequence[Field]) -> list[Sequence[Numbers]]:
     return [
         [series.column(field.stat) for series in lineup.metrics[field.metric]]
         if field.metric
@@ -149,11 +150,11 @@ def _columns(lineup: Lineup, fields: Sequence[Field]) -> list[Sequence[Mapping[s
     ]
 
 
-def _interleaved(column: Sequence[Mapping[str, float]], keys: Sequence[str]) -> list[float | None]:
+def _interleaved(column: Sequence[Numbers], keys: Sequence[str]) -> list[float | None]:
     """The numbers of each benchmark under one label after the other."""
     interleaved: list[float | None] = [None] * (len(column) * len(keys))
     for label, numbers in enumerate(column):
-        interleaved[label :: len(column)] = map(numbers.get, keys)
+        interleaved[label :: len(column)] = numbers.pick(keys)
     return interleaved
 
 
@@ -162,7 +163,9 @@ def grouped_rows(lineup: Lineup, view: GroupedView) -> list[list[object]]:
     values = Values(lineup, view.fields, view.alpha)
     header: list[object] = ["id", *(f"{field.key}:{label}" for field in values.fields for label in values.labels)]
     columns = [numbers for column in values.columns for numbers in column]
-    body: list[list[object]] = [[key, *(numbers.get(key) for numbers in columns)] for key in values.keys]
+    body: list[list[object]] = list(
+        map(list, zip(values.keys, *[one.pick(values.keys) for one in columns], strict=True))
+    )
     return [header, *body]
 
 
@@ -192,7 +195,9 @@ def _part(lineup: Lineup, key: str, part: str) -> str:
         return key
     if part == "name":
         return short_id(key)
-    name = f"node.{part}" if part in _NODE_KEYS else part.removeprefix("param:")
+    if part in _ID_KEYS:
+        return node_dims(key).get(f"node.{part}", "")
+    name = "node.group" if part == "group" else part.removeprefix("param:")
     return str(lineup.dims.get(key, {}).get(name, ""))
 
 

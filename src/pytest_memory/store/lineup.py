@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 
+from pytest_memory.model.benchmark import SERIES_KEYS
+from pytest_memory.store.aligned import Ids, Numbers, sorted_keys
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
 from pytest_memory.store.columns import Columns
 from pytest_memory.store.dims import Dim, matches
 from pytest_memory.store.measured import EVERYTHING, Measured, Wanted, measure, pool
-from pytest_memory.store.parsers import Parser, read_fast
+from pytest_memory.store.parsers import Members, Parser, read_fast
 from pytest_memory.store.series import Series, series_of
 
 
@@ -32,18 +35,18 @@ class Lineup:
         present: The benchmarks under each label, measured or not.
         metrics: For each metric, the measurements by benchmark under each label.
         dims: The dims of each benchmark, from the first run that has it; empty unless they were asked for.
-        extras: For each extra column, one mapping of benchmark ids to numbers per label.
+        extras: For each extra column, the numbers by benchmark under each label.
     """
 
     labels: tuple[str, ...]
     present: tuple[frozenset[str], ...]
     metrics: Mapping[Metric, tuple[Series, ...]]
     dims: Mapping[str, Mapping[str, Dim]] = field(default_factory=dict)
-    extras: Mapping[str, tuple[Mapping[str, float], ...]] = field(default_factory=dict)
+    extras: Mapping[str, tuple[Numbers, ...]] = field(default_factory=dict)
 
     def ids(self) -> list[str]:
         """Every benchmark that has a value under some label, sorted."""
-        return sorted({key for columns in self.metrics.values() for column in columns for key in column})
+        return sorted_keys(series.ids for columns in self.metrics.values() for series in columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,16 @@ class Selection:
     dims: bool = False
     wanted: Wanted = EVERYTHING
 
+    def members(self, wanted: Wanted) -> Members:
+        """What must be parsed of a file in which this is asked of the measurements."""
+        memory = [metric for metric in SERIES_KEYS if metric in self.metrics]
+        return Members(
+            stats=(*wanted.times, *wanted.summaries) if "time" in self.metrics else (),
+            rounds=wanted.evidence,
+            series=tuple(SERIES_KEYS[metric] for metric in dict.fromkeys(("peak", *memory))) if memory else (),
+            dims=bool(self.where or self.dims or self.extras),
+        )
+
 
 Splitter = Callable[[Benchmark], "tuple[str, str] | None"]
 """Tells for one benchmark under which label and id it is shown, or ``None`` to leave it out."""
@@ -75,12 +88,13 @@ def line_up(runs: Sequence[LabelledRun], selection: Selection) -> Lineup:
     Raises:
         UnreadableFile: A file is not a run, or a measurement in it cannot be used.
     """
-    return read_fast([run.path for run in runs], lambda parse: _line_up(runs, selection, parse))
-
-
-def _line_up(runs: Sequence[LabelledRun], selection: Selection, parse: Parser) -> Lineup:
-    builder = _Builder(selection)
     pooled = len({run.label for run in runs}) < len(runs)
+    members = selection.members(EVERYTHING if pooled else selection.wanted)
+    return read_fast([run.path for run in runs], members, lambda parse: _line_up(runs, selection, pooled, parse))
+
+
+def _line_up(runs: Sequence[LabelledRun], selection: Selection, pooled: bool, parse: Parser) -> Lineup:
+    builder = _Builder(selection)
     for run in runs:
         builder.open(run.label)
         builder.add_run(run, pooled, parse)
@@ -98,20 +112,23 @@ def line_up_split(path: Path, selection: Selection, split: Splitter) -> Lineup:
     Raises:
         UnreadableFile: The file is not a run, or a measurement in it cannot be used.
     """
-    return read_fast([path], lambda parse: _line_up_split(path, selection, split, parse))
+    members = replace(selection, dims=True).members(EVERYTHING)
+    return read_fast([path], members, lambda parse: _line_up_split(path, selection, split, parse))
 
 
 def _line_up_split(path: Path, selection: Selection, split: Splitter, parse: Parser) -> Lineup:
-    places: dict[str, list[tuple[str, Benchmark]]] = {}
+    places: dict[str, tuple[list[str], list[Benchmark]]] = {}
     for benchmark in read_benchmarks(path, parse).benchmarks:
         place = split(benchmark)
         if place is not None:
             label, key = place
-            places.setdefault(label, []).append((key, benchmark))
+            keys, benchmarks = places.setdefault(label, ([], []))
+            keys.append(key)
+            benchmarks.append(benchmark)
     builder = _Builder(selection)
-    for label, keyed in places.items():
+    for label, (keys, benchmarks) in places.items():
         builder.open(label)
-        builder.add(label, keyed, pooled=True)
+        builder.add(label, keys, benchmarks, pooled=True)
     return builder.build()
 
 
@@ -119,7 +136,7 @@ class _Builder:
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self.dims: dict[str, Mapping[str, Dim]] = {}
-        self._ids: dict[str, str] = {}
+        self._ids = Ids(())
         self._present: dict[str, set[str]] = {}
         self._series: dict[str, dict[Metric, Series]] = {}
         self._parts: dict[tuple[str, Metric], dict[str, list[Measured]]] = {}
@@ -134,44 +151,50 @@ class _Builder:
     def add_run(self, run: LabelledRun, pooled: bool, parse: Parser) -> None:
         """Take what is selected of a file, which is let go before the next one is parsed."""
         benchmarks = read_benchmarks(run.path, parse).benchmarks
-        ids = [benchmark.id for benchmark in benchmarks]
-        # One text for an id in all runs: it is found faster than another that is equal.
-        keyed = list(zip(map(self._ids.setdefault, ids, ids), benchmarks, strict=True))
-        self.add(run.label, keyed, pooled or len(set(ids)) < len(ids))
+        keys = [benchmark.id for benchmark in benchmarks]
+        if not pooled and keys != self._ids.keys and len(set(keys)) < len(keys):
+            parse.need_everything()
+            pooled = True
+        self.add(run.label, keys, benchmarks, pooled)
 
-    def add(self, label: str, keyed: Sequence[tuple[str, Benchmark]], pooled: bool) -> None:
-        """Take what is selected of benchmarks, each under the key that stands before it.
+    def add(self, label: str, keys: Sequence[str], benchmarks: Sequence[Benchmark], pooled: bool) -> None:
+        """Take what is selected of benchmarks.
 
         Args:
             label: Under which they are shown.
-            keyed: The benchmarks.
+            keys: What each is called there.
+            benchmarks: In the same order.
             pooled: Whether a key may be among them, or be given under this label, several times.
         """
         selection = self.selection
         if selection.where or selection.dims or selection.extras:
-            keyed = self._matching(label, keyed)
-        keys, columns = [key for key, _ in keyed], Columns([benchmark for _, benchmark in keyed])
+            matching = self._matching(label, keys, benchmarks)
+            keys, benchmarks = list(compress(keys, matching)), list(compress(benchmarks, matching))
         self._present[label].update(keys)
+        columns = Columns(benchmarks)
+        if not pooled:
+            if keys != self._ids.keys:
+                self._ids = Ids(keys)
+            for metric in selection.metrics:
+                self._series[label][metric] = series_of(self._ids, columns, metric, selection.wanted)
+            return
         for metric in selection.metrics:
-            if not pooled:
-                self._series[label][metric] = series_of(keys, columns, metric, selection.wanted)
-                continue
             parts = self._parts.setdefault((label, metric), {})
             for key, measured in zip(keys, measure(columns, metric), strict=True):
                 if measured is not None:
                     parts.setdefault(key, []).append(measured)
 
-    def _matching(self, label: str, keyed: Sequence[tuple[str, Benchmark]]) -> list[tuple[str, Benchmark]]:
+    def _matching(self, label: str, keys: Sequence[str], benchmarks: Sequence[Benchmark]) -> list[bool]:
         matching = []
         whatever = not self.selection.where and not self.selection.extras
-        for key, benchmark in keyed:
+        for key, benchmark in zip(keys, benchmarks, strict=True):
             if whatever and key in self.dims:
-                matching.append((key, benchmark))
+                matching.append(True)
                 continue
             dims = benchmark.dims
-            if matches(dims, self.selection.where):
+            matching.append(matches(dims, self.selection.where))
+            if matching[-1]:
                 self._add_dims(dims, label, key)
-                matching.append((key, benchmark))
         return matching
 
     def _add_dims(self, dims: Mapping[str, Dim], label: str, key: str) -> None:
@@ -184,7 +207,7 @@ class _Builder:
 
     def build(self) -> Lineup:
         for (label, metric), measured in self._parts.items():
-            self._series[label][metric] = Series({key: pool(parts) for key, parts in measured.items()})
+            self._series[label][metric] = Series.of({key: pool(parts) for key, parts in measured.items()})
         labels = tuple(self._series)
         return Lineup(
             labels=labels,
@@ -194,6 +217,7 @@ class _Builder:
             },
             dims=self.dims,
             extras={
-                name: tuple(self._extras.get((name, label), {}) for label in labels) for name in self.selection.extras
+                name: tuple(Numbers.of(self._extras.get((name, label), {})) for label in labels)
+                for name in self.selection.extras
             },
         )

@@ -3,8 +3,8 @@
 A benchmark is saved with some thirty of them, and a command looks at one or at five: to make floats of all took as long
 as the rest of the parsing. Nothing else in parsed JSON is ``bytes``, so that a numeral cannot be mistaken.
 
-Another parser than the standard library's (:mod:`pytest_memory.store.parsers`) makes floats at once, also of whole
-numbers that are too large for it. Of the standard library's, no float that stands where a numeral could is finite.
+Another parser than the standard library's (:mod:`pytest_memory.store.parsers`) makes floats at once, all of them
+finite. Of the standard library's, no float that stands where a numeral could is finite.
 """
 
 from __future__ import annotations
@@ -12,12 +12,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-
-_WHOLE_BELOW = 2.0**63  # what a parser makes a float of although it was written whole is at least as large
-
-
-class DoubtfulNumber(Exception):
-    """A float that may have been written as a whole number; the standard library's parser knows."""
 
 
 def parse_lazily(document: bytes) -> object:
@@ -36,33 +30,17 @@ def numeral_of(number: float) -> object:
 
 
 def number_of(value: object) -> object:
-    """A numeral as a float, and anything else as it is.
-
-    Raises:
-        DoubtfulNumber: It is a float that may have been a whole number.
-    """
-    if type(value) is bytes:
-        return float(value)
-    if type(value) is float and math.isfinite(value) and not -_WHOLE_BELOW < value < _WHOLE_BELOW:
-        raise DoubtfulNumber
-    return value
+    """A numeral as a float, and anything else as it is."""
+    return float(value) if type(value) is bytes else value
 
 
 def numbers_of(members: Mapping[str, object]) -> dict[str, object]:
-    """The members of an object, its own numerals as floats.
-
-    Raises:
-        DoubtfulNumber: See :func:`number_of`.
-    """
+    """The members of an object, its own numerals as floats."""
     return {name: number_of(value) for name, value in members.items()}
 
 
 def all_numbers_of(value: object) -> object:
-    """A whole document, every numeral in it as a float.
-
-    Raises:
-        DoubtfulNumber: See :func:`number_of`.
-    """
+    """A whole document, every numeral in it as a float."""
     if isinstance(value, dict):
         return {name: all_numbers_of(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -71,15 +49,15 @@ def all_numbers_of(value: object) -> object:
 
 
 def floats_of(column: Sequence[object]) -> list[float] | None:
-    """Numerals as floats; ``None`` if one is something else, too large for a float, or doubtful.
+    """Numerals as floats; ``None`` if one is something else, too large for a float, or their sum is.
 
     A column is looked at as a whole: there may be a million.
     """
     kinds = set(map(type, column))
-    if kinds <= {bytes}:
-        values = list(map(float, column))  # type: ignore[arg-type]
-        return values if math.isfinite(sum(values)) else None
     if kinds == {float}:
-        found: list[float] = column if isinstance(column, list) else list(column)  # type: ignore[arg-type]
-        return found if min(found) > -_WHOLE_BELOW and max(found) < _WHOLE_BELOW else None
-    return None
+        values: list[float] = column if isinstance(column, list) else list(column)  # type: ignore[arg-type]
+    elif kinds <= {bytes}:
+        values = list(map(float, column))  # type: ignore[arg-type]
+    else:
+        return None
+    return values if math.isfinite(sum(values)) else None
