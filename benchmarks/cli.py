@@ -4,8 +4,8 @@
 
 Prints a table with the wall time, the processor time and the largest resident memory of each command, in a process of
 its own and each the least of N interleaved runs, beside the promise it has to keep; the exit code is 1 if one is
-broken. The line above the table says what parses JSON. ``--large`` adds 20 runs of 20,000 benchmarks, ``--peer`` runs pytest-benchmem
-from PyPI on the same files, in a virtual environment made for it.
+broken. The line above the table says what parses JSON. ``--large`` adds 20 runs of 20,000 benchmarks, ``--peer`` runs
+pytest-benchmem from PyPI on the same files, once, in a virtual environment made for it.
 """
 
 from __future__ import annotations
@@ -105,9 +105,12 @@ def show(cases: list[tuple], rounds: int) -> bool:
     """
     runs: list[list[Measured]] = [[] for _ in cases]
     for turn in range(rounds):
-        print(f"round {turn + 1} of {rounds}", end="\r", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"\rround {turn + 1} of {rounds}", end="", file=sys.stderr, flush=True)
         for (_, command, arguments, _), measured in zip(cases, runs, strict=True):
             measured.append(measure([*command, *arguments]))
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     print(f"\n{'command':<52} {'wall':>8} {'cpu':>8} {'memory':>9}  promise")
     broken = False
     for (name, _, _, limit), measured in zip(cases, runs, strict=True):
@@ -124,7 +127,10 @@ def show(cases: list[tuple], rounds: int) -> bool:
 def least(runs: list[Measured]) -> Measured:
     """The least of each: whatever else the machine does adds to all of them."""
     return Measured(
-        min(run.wall for run in runs), min(run.processor for run in runs), min(run.memory for run in runs), runs[0].code
+        min(run.wall for run in runs),
+        min(run.processor for run in runs),
+        min(run.memory for run in runs),
+        max((run.code for run in runs), key=abs),
     )
 
 

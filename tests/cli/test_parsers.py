@@ -1,4 +1,4 @@
-"""No file is accepted, refused or explained differently where msgspec is installed."""
+"""No file is read or explained differently where msgspec is installed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pytest_memory.cli.app import run
 from pytest_memory.errors import PytestMemoryError, UnreadableFile
 from pytest_memory.model import PhaseUsage, Run, TestRecord
 from pytest_memory.store.benchmark_json import METRICS
-from pytest_memory.store.lineup import LabelledRun, Selection, line_up
-from pytest_memory.store.measured import Wanted
+from pytest_memory.store.lineup import LabelledRun, Selection, line_up, line_up_split
+from pytest_memory.store.measured import EVERYTHING, Wanted
 from pytest_memory.store.numerals import numeral_of, parse_lazily
-from pytest_memory.store.parsers import Members, PartlyRead, parser_name, read_fast
+from pytest_memory.store.parsers import Members, parser_name, read_fast
 from pytest_memory.store.runs import dump_run
 
 from .conftest import benchmark
@@ -141,6 +141,7 @@ def test_an_odd_value_anywhere(member, value, path):
         assert_same(path, document(GOOD, GOOD | {"fullname": '"t.py::b"', member: text}).encode())
 
 
+@pytest.mark.skipif(not hasattr(sys, "get_int_max_str_digits"), reason="this Python reads any number of digits")
 @pytest.mark.parametrize("member", GOOD)
 def test_more_digits_than_python_reads(member, path):
     """The standard library refuses the file; where nobody looks at the number, the other parser passes over it."""
@@ -150,12 +151,14 @@ def test_more_digits_than_python_reads(member, path):
     assert (found == expected) == (member != "x")
 
 
+@pytest.mark.parametrize("member", GOOD)
 @pytest.mark.parametrize("levels", [500, 900, 990, 1010, 1024, 1030, 1500, 3000, 100_000])
-def test_nesting(levels, path):
+def test_nesting(levels, member, path):
     """As deep as one of them parses, both do; and no deeper."""
     for opening, closing in (("[", "]"), ('{"a":', "}")):
         nested = opening * levels + "1" + closing * levels
-        assert_same(path, document(GOOD | {"x": nested}).encode())
+        assert_same(path, document(GOOD | {member: nested}).encode())
+        assert_same(path, document(GOOD | {member: f"[{nested}, {nested}]"}).encode())
         assert_same(path, nested.encode())
 
 
@@ -247,19 +250,62 @@ def test_what_is_odd_is_parsed_whole(entry, path):
 
 
 def test_errors_are_found_by_the_standard_library(path):
-    """Whatever is wrong, the last to read is the one that decides; who needs all is given all before."""
+    """Whatever is wrong, the last to read is the one that decides."""
     content = document(GOOD).encode()
     path.write_bytes(content)
     fast, standard = parsers_used(path, UnreadableFile("odd"))
-    assert "params" in fast(content)["benchmarks"][0]
+    assert fast(content)["benchmarks"][0]["stats"] == {"min": 0.5}
     assert standard(content) == parse_lazily(content)
-    fast, whole = parsers_used(path, PartlyRead())
-    with pytest.raises(PartlyRead):
-        fast.need_everything()
-    whole.need_everything()
-    assert whole(content) == json.loads(content)
+    assert standard.whole is standard
     with pytest.raises(UnreadableFile, match="worse"):
-        parsers_used(path, PartlyRead(), UnreadableFile("odd"), UnreadableFile("worse"))
+        parsers_used(path, UnreadableFile("odd"), UnreadableFile("worse"))
+
+
+def test_all_can_be_had(path):
+    """By who finds on the way that more is needed."""
+    content = document(GOOD).encode()
+    path.write_bytes(content)
+    [parse] = parsers_used(path)
+    assert parse.whole is not parse
+    assert parse.whole(content) == json.loads(content)
+    assert parse.whole.whole(content) == json.loads(content)
+
+
+@pytest.mark.parametrize(
+    ("selection", "members"),
+    [
+        (Selection(("allocated",)), Members((), False, ("peak_bytes", "total_bytes"), False)),
+        (Selection(("peak",), dims=True), Members((), False, ("peak_bytes",), True)),
+        (Selection(("time",), where=(("n", "1"),)), Members(EVERYTHING.times, True, (), True)),
+        (
+            Selection(("time", "rss"), extras=("n",), wanted=Wanted.of(("max",), evidence=False)),
+            Members(("min", "max"), False, ("peak_bytes", "rss_bytes"), True),
+        ),
+    ],
+)
+def test_what_is_needed_of_a_file(selection, members):
+    """Peaks for every memory metric, since they tell whose value is the headline; rounds for times alone."""
+    assert selection.members(selection.wanted) == members
+
+
+def test_pooled_and_split_runs(path, tmp_path):
+    """They take more of each benchmark than one label of one run does."""
+    other = tmp_path / "other.json"
+    other.write_text(document(GOOD | {"min": "0.25", "peak": "[7, 8]"}, GOOD | {"fullname": '"t.py::b"'}))
+    path.write_text(document(GOOD))
+
+    def read():
+        pooled = line_up(
+            [LabelledRun("a", path), LabelledRun("a", other)],
+            Selection(METRICS, wanted=Wanted.of((), evidence=False)),
+        )
+        split = line_up_split(other, Selection(METRICS), lambda one: (one.id, str(one.dims["n"])))
+        return [dict(one) for lineup in (pooled, split) for columns in lineup.metrics.values() for one in columns]
+
+    found = read()
+    assert found[0]["t.py::a"].per_run == (0.5, 0.25)
+    with without_msgspec():
+        assert found == read()
 
 
 def test_a_benchmark_twice_in_one_file(path):

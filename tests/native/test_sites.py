@@ -46,6 +46,27 @@ def keep(size):
     return bytearray(size)
 
 
+def test_each_line_of_a_function_is_told_from_the_others(engine):
+    """Also where a window before had the same place, and where code that has gone lay at the address of other code."""
+    kept = []
+    for blank in (0, 3, 1):
+        lines = "\n".join(
+            ["def grow(keep):", *[""] * blank, "    keep(200_001)", "    keep(200_003), keep(200_003)", ""]
+        )
+        made: dict = {}
+        exec(compile(lines, "grown.py", "exec"), made)
+        for _ in range(2):
+            window = engine.open(STACKS)
+            made["grow"](lambda size: kept.append(bytearray(size)))
+            sites = window.close().sites
+            kept.clear()
+            grown = {
+                site.bytes: [frame.lineno for frame in site.frames if frame.filename == "grown.py"] for site in sites
+            }
+            assert grown[200_002] == [2 + blank]
+            assert [size for size, at in grown.items() if at == [3 + blank]] in ([400_008], [200_004])
+
+
 def test_frames_come_most_recent_first_with_file_and_line(engine):
     """A stack reads as a traceback upside down."""
     window = engine.open(STACKS)

@@ -52,6 +52,16 @@ def test_json_is_indented_as_json_does_it(drawn):
     assert "".join(render_tables_json(sheet)) == expected
 
 
+def test_tables_come_one_by_one():
+    """None is written before the one before it was taken."""
+    header = Header([Column("a", "a")])
+    sheet = Sheet(
+        by_column([[Cell("1", 1)], [Cell("2", 2)]], header), [Table("t", header, slice(n, n + 1)) for n in (0, 1)]
+    )
+    pieces = list(render_tables_json(sheet))
+    assert [piece.count('"title"') for piece in pieces] == [1, 1, 0]
+
+
 def test_what_json_cannot_hold_is_refused():
     header = Header([Column("a", "a")])
     sheet = Sheet(by_column([[Cell("inf", float("inf"))]], header), [Table("t", header, slice(1))])

@@ -65,6 +65,53 @@ def test_peaks_say_the_same_by_the_column(peaks):
         assert series.column(stat) == single.column(stat) == one_by_one(series, stat)
 
 
+alike = st.tuples(st.integers(0, 2**40), st.integers(1, 3)).map(lambda one: [one[0]] * one[1])
+
+
+@given(st.lists(passes | alike, min_size=1, max_size=4), st.booleans())
+def test_what_is_known_to_be_steady_is(tmp_path_factory, peaks, odd):
+    """Found for all at once or for each: equal passes, one that differs, ragged counts."""
+    path = save(
+        tmp_path_factory.mktemp("runs") / "run.json",
+        *[{"stats": {}, "extra_info": {"benchmem": {"peak_bytes": one}}} for one in peaks],
+    )
+    columns = Columns(read_benchmarks(path).benchmarks)
+    steady = columns.steady("peak")
+    counts = {len(one) for one in peaks}
+    assert (steady is not None) == (len(counts) == 1 and all(len(set(one)) == 1 for one in peaks))
+    assert steady is None or steady == [one[0] for one in peaks]
+    ids = Ids([str(number) for number in range(len(peaks))])
+    known, found = PassSeries(ids, peaks, None, steady), PassSeries(ids, peaks)
+    for stat in STATS:
+        assert known.column(stat) == found.column(stat)
+
+
+@pytest.mark.parametrize("value", ["-1", str(2**63), "true", "1.0", "[1]"])
+def test_what_is_no_pass_is_refused_among_equals(tmp_path, value):
+    """Although some of it equals a whole number."""
+    path = tmp_path / "run.json"
+    blob = f'{{"benchmem": {{"peak_bytes": [{value}, {value}]}}}}'
+    path.write_text(f'{{"benchmarks": [{{"fullname": "t.py::a", "stats": {{}}, "extra_info": {blob}}}]}}')
+    with pytest.raises(UnreadableFile, match=r"peak_bytes\[0\]: expected a whole number"):
+        line_up([LabelledRun("a", path)], Selection(("peak",)))
+
+
+def test_runs_share_their_benchmarks(tmp_path):
+    """One object stands for the same benchmarks in the same order, whatever was left out before."""
+    entries = [{"stats": {"min": 1.5}, "params": {"n": number % 2}} for number in range(4)]
+    paths = [save(tmp_path / f"{name}.json", *entries) for name in "abc"]
+    turned = json.loads(paths[2].read_text())
+    turned["benchmarks"].reverse()
+    paths[2].write_text(json.dumps(turned))
+    for where, expected in ((), 4), ((("n", "1"),), 2):
+        selection = Selection(("time",), where=where, wanted=Wanted.of([], evidence=False))
+        lineup = line_up([LabelledRun(path.stem, path) for path in paths], selection)
+        first, second, third = [series.ids for series in lineup.metrics["time"]]
+        assert first is second
+        assert len(first.keys) == expected
+        assert sorted(third.keys) == first.keys != third.keys
+
+
 rounds = st.lists(st.sampled_from([1.5, 2.5]) | seconds, max_size=12)
 measured = st.fixed_dictionaries(
     {"min": seconds}, optional={"median": seconds, "iqr": seconds, "rounds": st.integers(1, 20), "data": rounds}

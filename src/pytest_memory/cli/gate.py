@@ -72,7 +72,8 @@ class Gate:
     def _headlines(self, lineup: Lineup, label: int) -> dict[str, dict[str, float]]:
         headlines: dict[str, dict[str, float]] = {key: {} for key in lineup.present[label]}
         for threshold in self.thresholds:
-            for key, headline in lineup.metrics[resolve_metric(threshold.field)][label].column(None).items():
+            numbers = lineup.metrics[resolve_metric(threshold.field)][label].column(None)
+            for key, headline in zip(numbers.ids.keys, numbers.numbers, strict=True):
                 headlines[key][threshold.field] = headline
         return headlines
 

@@ -57,7 +57,7 @@ def emit(text: str) -> None:
 
 
 def emit_pieces(pieces: Iterable[Encodable]) -> None:
-    """Write a result to stdout, one piece behind the other, and a line end: what has megabytes is never there whole.
+    """Write a result to stdout, one piece behind the other, and a line end: what has megabytes is never encoded whole.
 
     A reader that has gone (``| head``) silences stdout and nothing else: the exit code still tells of the gate.
 

@@ -111,11 +111,11 @@ def tone_of(value: float | None, ends: tuple[float, float] | None) -> Tone:
 
 def _rows(lineup: Lineup, view: ComparisonView) -> list[_Row]:
     series = lineup.metrics[view.metric]
-    columns = [one.column(view.stat) for one in series]
+    keys = lineup.ids()
+    columns = [one.column(view.stat).pick(keys) for one in series]
     pair = len(series) == 2
     rows = []
-    for key in lineup.ids():
-        values = tuple([column.get(key) for column in columns])
+    for key, values in zip(keys, zip(*columns, strict=True), strict=True):
         if values.count(None) == len(values):
             continue
         measured = tuple([one.get(key) for one in series]) if pair else ()

@@ -110,9 +110,13 @@ class _Changes:
     def __init__(self, values: Values, position: int, label: int, keys: Sequence[str]) -> None:
         numbers = values.columns[position]
         self._percents = change_percents(numbers[0].pick(keys), numbers[label].pick(keys))
-        changed = [bool(percent) for percent in self._percents]
-        real = iter(values.real(values.fields[position], list(compress(keys, changed)), label))
-        self._noise = [one and not next(real) for one in changed]
+        self._noise = [False] * len(keys)
+        if any(self._percents):
+            known = [percent is not None for percent in self._percents]
+            real = iter(
+                values.real(values.fields[position], keys if all(known) else list(compress(keys, known)), label)
+            )
+            self._noise = [percent is not None and not next(real) and bool(percent) for percent in self._percents]
 
     def texts(self) -> Sequence[str]:
         texts = change_texts(self._percents, plain_zero=True)

@@ -23,7 +23,7 @@ class Drawing(NamedTuple):
     """Tables as text, in which marks hold the places of the lines around the cells.
 
     Attributes:
-        lines: The text with its marks; what is one line may have several.
+        lines: The text with its marks; that of a folded name has several lines in one.
         rule: The line that goes across.
         end: What comes behind the last line.
     """

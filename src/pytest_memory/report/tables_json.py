@@ -25,10 +25,10 @@ def render_tables_json(sheet: Sheet) -> Iterator[str]:
     """Write tables as one JSON document; sizes in bytes, times in seconds, ``null`` where there is nothing.
 
     Returns:
-        The document in pieces.
+        The document in pieces, a table each.
 
     Raises:
-        ValueError: A number is not finite.
+        ValueError: A number is not finite; of one below a line it is raised when its table is asked for.
     """
     members = {"format": json.dumps(FORMAT), "version": json.dumps(VERSION)}
     if not sheet.tables:

@@ -16,7 +16,7 @@ from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.dims import node_dims
 from pytest_memory.store.lineup import Lineup
 
-_ID_KEYS = ("func", "module", "class")  # what they mean stands in a benchmark's id
+_ID_KEYS = ("func", "module", "class")  # what they mean stands in a benchmark's id, whatever its dims are called
 GROUP_KEYS = ("fullname", "name", "func", "group", "module", "class", "param:NAME")
 
 

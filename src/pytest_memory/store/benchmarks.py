@@ -134,7 +134,7 @@ class Benchmark(NamedTuple):
             return ()
         if not isinstance(column, list):
             raise self._wrong(f"extra_info.{BLOB}.{key}", "a list of whole numbers", column)
-        if are_passes(column):
+        if set(map(type, column)) == {int} and in_range(column):
             return column
         for position, value in enumerate(column):
             if type(value) is not int or not 0 <= value <= _LARGEST:
@@ -174,9 +174,9 @@ def read_benchmarks(path: str | Path, parse: Callable[[bytes], object] = parse_l
         return BenchmarkRun(source, tuple(_benchmarks(entries, source)))
 
 
-def are_passes(values: Sequence[object]) -> bool:
+def in_range(values: Sequence[int]) -> bool:
     """Whether these, one or more, can be the bytes or calls of passes."""
-    return set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _LARGEST  # type: ignore[type-var, operator]
+    return min(values) >= 0 and max(values) <= _LARGEST
 
 
 def _parse(path: Path, parse: Callable[[bytes], object]) -> object:

@@ -72,7 +72,7 @@ class Selection:
         memory = [metric for metric in SERIES_KEYS if metric in self.metrics]
         return Members(
             stats=(*wanted.times, *wanted.summaries) if "time" in self.metrics else (),
-            rounds=wanted.evidence,
+            rounds=wanted.evidence and "time" in self.metrics,
             series=tuple(SERIES_KEYS[metric] for metric in dict.fromkeys(("peak", *memory))) if memory else (),
             dims=bool(self.where or self.dims or self.extras),
         )
@@ -153,8 +153,9 @@ class _Builder:
         benchmarks = read_benchmarks(run.path, parse).benchmarks
         keys = [benchmark.id for benchmark in benchmarks]
         if not pooled and keys != self._ids.keys and len(set(keys)) < len(keys):
-            parse.need_everything()
             pooled = True
+            if parse.whole is not parse:
+                benchmarks = read_benchmarks(run.path, parse.whole).benchmarks
         self.add(run.label, keys, benchmarks, pooled)
 
     def add(self, label: str, keys: Sequence[str], benchmarks: Sequence[Benchmark], pooled: bool) -> None:
@@ -170,14 +171,15 @@ class _Builder:
         if selection.where or selection.dims or selection.extras:
             matching = self._matching(label, keys, benchmarks)
             keys, benchmarks = list(compress(keys, matching)), list(compress(benchmarks, matching))
-        self._present[label].update(keys)
         columns = Columns(benchmarks)
         if not pooled:
             if keys != self._ids.keys:
                 self._ids = Ids(keys)
+            self._present[label].update(self._ids.keys)  # those of the first run that has them, not the same once more
             for metric in selection.metrics:
                 self._series[label][metric] = series_of(self._ids, columns, metric, selection.wanted)
             return
+        self._present[label].update(keys)
         for metric in selection.metrics:
             parts = self._parts.setdefault((label, metric), {})
             for key, measured in zip(keys, measure(columns, metric), strict=True):

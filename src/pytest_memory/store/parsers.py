@@ -3,7 +3,9 @@
 msgspec makes only what somebody will look at of a benchmark, in a third of the time and of the memory. What it takes,
 it takes as the standard library does. What it refuses (NaN, a number beyond all floats, half a surrogate pair, a byte
 order mark, what is no JSON), the standard library parses, which alone decides; and whenever something in a file is
-wrong, all is read again with the standard library, so that nobody is told of a member that was left out.
+wrong, all is read again with the standard library, so that nobody is told of a member that was left out. Two things
+pass that the standard library refuses, where nobody looks at them: whole numbers of more digits than Python makes an
+``int`` of, and one level of nesting more than its calls may have.
 
 Only commands read in this way. Who reads a run in a test gets no extension of somebody else's loaded for it.
 """
@@ -22,12 +24,9 @@ from pytest_memory.errors import PytestMemoryError
 from pytest_memory.model.benchmark import BLOB
 from pytest_memory.store.numerals import parse_lazily
 
-Parse = Callable[[bytes], object]
-"""Makes of a document what :func:`parse_lazily` makes of it; numerals may be floats already."""
-
 Result = TypeVar("Result")
 
-_LEVELS = 1024  # of nesting; msgspec allows as many as calls may be nested, those under way included
+_LEVELS = 1024  # that the standard library may be deeper in calls than msgspec was: it decides what that refuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +46,8 @@ class Members:
     dims: bool
 
 
-class PartlyRead(Exception):
-    """More must be looked at than was foreseen, because of something in a file."""
-
-
 class Parser:
-    """Parses documents for a reader.
-
-    Args:
-        members: What of benchmarks the reader looks at; everything if it is ``None``.
-    """
-
-    def __init__(self, members: Members | None = None) -> None:
-        self._members = members
+    """Parses documents as :func:`parse_lazily` does, but that numerals may be floats already."""
 
     def __call__(self, document: bytes) -> object:
         """Parse a document.
@@ -68,29 +56,36 @@ class Parser:
             ValueError: It is not JSON.
             RecursionError: It is nested too deeply.
         """
-        return _parse_deeply(document)
+        with _room_for_levels():
+            return parse_lazily(document)
 
-    def need_everything(self) -> None:
-        """Make sure that nothing was left out.
-
-        Raises:
-            PartlyRead: Something may have been.
-        """
-        if self._members is not None:
-            raise PartlyRead
+    @property
+    def whole(self) -> Parser:
+        """One that leaves nothing out, for a file in which more must be looked at than was foreseen."""
+        return self
 
 
 class _FastParser(Parser):
+    def __init__(self, members: Members | None = None) -> None:
+        self._members = members
+
     def __call__(self, document: bytes) -> object:
-        with suppress(ValueError, RecursionError):
+        from msgspec import MsgspecError  # a ValueError since 0.21
+
+        with suppress(ValueError, RecursionError, MsgspecError):
             return self._decode(document)
         return super().__call__(document)
 
+    @property
+    def whole(self) -> Parser:
+        return self if self._members is None else _FastParser()
+
     def _decode(self, document: bytes) -> object:
+        from msgspec import MsgspecError
         from msgspec.json import decode
 
         if self._members is not None:
-            with suppress(ValueError):  # no benchmarks, or some of an odd shape
+            with suppress(ValueError, MsgspecError):  # no benchmarks, or some of an odd shape
                 if not document.isascii():
                     document.decode()  # texts that are left out are not looked at
                 parsed = self._decode_members(document)
@@ -112,17 +107,14 @@ def read_fast(paths: Iterable[Path], members: Members, read: Callable[[Parser], 
     Args:
         paths: The files. What is no ordinary file (a pipe) can be read but once, and is left to the standard library.
         members: What ``read`` looks at.
-        read: Does it. It may be called again after any error, and must have left nothing behind.
+        read: Does it. It is called again after any error, and must have left nothing behind.
 
     Raises:
         PytestMemoryError: What ``read`` raises with the standard library.
     """
     if _is_installed() and all(path.is_file() for path in paths):
         with suppress(PytestMemoryError):
-            try:
-                return read(_FastParser(members))
-            except PartlyRead:
-                return read(_FastParser())
+            return read(_FastParser(members))
     return read(Parser())
 
 
@@ -152,7 +144,8 @@ def _shape(members: Members) -> Any:
     benchmark = {
         "fullname": Any,
         "group": Any,
-        # What was not saved can be computed from the rounds, so that all is needed where these are not looked at.
+        # Without the rounds a missing statistic makes msgspec refuse the document, so that it is parsed whole: what was
+        # not saved can be computed from them.
         "stats": _object("stats", stats, total=not members.rounds),
         "params": Any if members.dims else _object("params", {}) | None,
         "extra_info": Any if members.dims else extra | None,
@@ -162,11 +155,6 @@ def _shape(members: Members) -> Any:
 
 def _object(name: str, members: dict[str, Any], *, total: bool = False) -> Any:
     return TypedDict(name, members, total=total)  # type: ignore[operator]
-
-
-def _parse_deeply(document: bytes) -> object:
-    with _room_for_levels():
-        return parse_lazily(document)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, compress
+from itertools import compress
 
 from pytest_memory.model.benchmark import SERIES_KEYS, BenchmarkMetric
 from pytest_memory.significance import LARGE_EFFECT, differ
@@ -49,8 +49,6 @@ class Series(Mapping[str, Measured]):
 
     def column(self, stat: str | None) -> Numbers:
         """One statistic by benchmark, or the headline for ``None``; benchmarks that lack it are left out."""
-        if stat is None:
-            return Numbers(self.ids, [one.headline for one in self._measured])
         found = [one.value(stat) for one in self._measured]
         if None not in found:
             return Numbers(self.ids, found)  # type: ignore[arg-type]
@@ -134,12 +132,20 @@ class PassSeries(Series):
         ids: The benchmarks.
         passes: The bytes or calls of each pass of each benchmark, at least one.
         peaks: Where the headline is that of the pass with the smallest peak, the peaks of the passes.
+        steady: The number that all passes of a benchmark share, for each, if that is known of all.
     """
 
-    def __init__(self, ids: Ids, passes: Sequence[Sequence[int]], peaks: Sequence[Sequence[int]] | None = None) -> None:
+    def __init__(
+        self,
+        ids: Ids,
+        passes: Sequence[Sequence[int]],
+        peaks: Sequence[Sequence[int]] | None = None,
+        steady: Sequence[int] | None = None,
+    ) -> None:
         self.ids = ids
         self._passes = passes
         self._peaks = peaks
+        self._known_steady = steady
 
     def column(self, stat: str | None) -> Numbers:
         """See :meth:`Series.column`."""
@@ -174,9 +180,8 @@ class PassSeries(Series):
     @cached_property
     def _steady(self) -> Sequence[int | None]:
         """The number that all passes of a benchmark share, as they nearly always do with bytes; ``None`` otherwise."""
-        alike = _all_steady(self._passes)
-        if alike is not None:
-            return alike
+        if self._known_steady is not None:
+            return self._known_steady
         return [passes[0] if passes.count(passes[0]) == len(passes) else None for passes in self._passes]
 
     @cached_property
@@ -187,17 +192,6 @@ class PassSeries(Series):
     @cached_property
     def _no_deviations(self) -> Numbers:
         return Numbers(self.ids, [0.0] * len(self._passes))
-
-
-def _all_steady(passes: Sequence[Sequence[int]]) -> list[int] | None:
-    """The number that all passes of a benchmark share, for each; ``None`` if some differ, in number or in count."""
-    counts = set(map(len, passes))
-    if len(counts) != 1:
-        return None
-    count = counts.pop()
-    flat = list(chain.from_iterable(passes))
-    first = flat[::count]
-    return first if all(flat[turn::count] == first for turn in range(1, count)) else None
 
 
 def series_of(ids: Ids, columns: Columns, metric: Metric, wanted: Wanted) -> Series:
@@ -230,7 +224,7 @@ def _memory_series(ids: Ids, columns: Columns, metric: BenchmarkMetric) -> PassS
         passes = list(filter(None, passes))
     if peaks is not None and not all(peaks):
         peaks = [peak or one for peak, one in zip(peaks, passes, strict=True)]
-    return PassSeries(ids, passes, peaks)
+    return PassSeries(ids, passes, peaks, columns.steady(metric))  # known only where all have passes
 
 
 def _plain_times(ids: Ids, columns: Columns, wanted: Wanted) -> TimeSeries | None:

@@ -12,6 +12,7 @@ enum {
     CODE_SLOTS = CODES * 2,
     TEXT = 1 << 25,
     LONGEST_TEXT = 4096,
+    SPOTS = 1 << 12,
 };
 
 struct stack {
@@ -28,9 +29,18 @@ struct code {
     uint32_t name, name_length;
 };
 
+/* Where in a code object a frame stood. Python finds the line of an instruction by walking through the table of all of
+ * them, and most frames of a stack are those of the stack before it. */
+struct spot {
+    uint32_t clearing; /* how often the tables had been cleared */
+    uint32_t code;
+    int32_t instruction;
+    int32_t line;
+};
+
 /* Room is reserved for the largest tables at once; pages cost nothing until they are used. */
 struct pm_stacks {
-    uint32_t count, frames_used, codes_used, text_used;
+    uint32_t count, frames_used, codes_used, text_used, clearings;
     struct pm_frame scratch[PM_STACK_DEPTH];
     struct stack stacks[PM_STACKS];
     uint32_t stack_slots[STACK_SLOTS];
@@ -38,12 +48,15 @@ struct pm_stacks {
     struct pm_place places[FRAMES];
     struct code codes[CODES];
     uint32_t code_slots[CODE_SLOTS];
+    struct spot spots[SPOTS];
     char text[TEXT];
 };
 
 struct pm_stacks *pm_stacks_make(void) {
     struct pm_stacks *stacks = pm_reserve(sizeof *stacks);
-    if (stacks) stacks->count = 1; /* PM_STACK_NONE */
+    if (!stacks) return NULL;
+    stacks->count = 1; /* PM_STACK_NONE */
+    stacks->clearings = 1;
     return stacks;
 }
 
@@ -52,6 +65,10 @@ void pm_stacks_clear(struct pm_stacks *stacks) {
     for (uint32_t i = 0; i < stacks->codes_used; i++) stacks->code_slots[stacks->codes[i].slot] = 0;
     stacks->count = 1;
     stacks->frames_used = stacks->codes_used = stacks->text_used = 0;
+    if (++stacks->clearings == 0) { /* it wrapped: spots of long ago would look like new ones */
+        memset(stacks->spots, 0, sizeof stacks->spots);
+        stacks->clearings = 1;
+    }
 }
 
 /* The finaliser of MurmurHash3 (public domain), folding in one word at a time. */
@@ -100,13 +117,21 @@ static bool find_code(struct pm_stacks *stacks, const struct pm_frame *frame, ui
     return true;
 }
 
+static int32_t find_line(struct pm_stacks *stacks, const struct pm_frame *frame, uint32_t code) {
+    struct spot *spot = &stacks->spots[mix(code, (uint32_t)frame->instruction) % SPOTS];
+    if (spot->clearing != stacks->clearings || spot->code != code || spot->instruction != frame->instruction) {
+        *spot = (struct spot){stacks->clearings, code, frame->instruction, pm_frames_line(frame)};
+    }
+    return spot->line;
+}
+
 static uint32_t add_stack(struct pm_stacks *stacks, uint64_t hash, uint32_t slot, size_t depth) {
     uint32_t begin = stacks->frames_used;
     if (stacks->count == PM_STACKS || begin + depth > FRAMES) return PM_STACK_NONE;
     for (size_t i = 0; i < depth; i++) {
         struct pm_place *place = &stacks->places[begin + i];
         if (!find_code(stacks, &stacks->scratch[i], &place->code)) return PM_STACK_NONE;
-        place->line = pm_frames_line(&stacks->scratch[i]);
+        place->line = find_line(stacks, &stacks->scratch[i], place->code);
     }
     memcpy(&stacks->frames[begin], stacks->scratch, depth * sizeof(struct pm_frame));
     stacks->frames_used += (uint32_t)depth;
