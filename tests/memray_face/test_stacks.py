@@ -37,6 +37,13 @@ def test_a_session_inside_a_test_cuts_at_its_own_call():
     assert sites_of_test([site], surrounding=1)[0].frames == (HELPER, TEST)
 
 
+def test_an_engine_may_have_left_out_what_surrounds_a_session():
+    """Then the outermost call that is left is the session's own."""
+    for stack in ((HELPER, TEST, CALL), (HELPER, TEST, RUNNER)):
+        site = AllocationSite(5, 1, stack)
+        assert sites_of_test([site], surrounding=1)[0].frames == (HELPER, TEST)
+
+
 def test_an_allocation_of_the_harness_keeps_one_frame():
     """It was made between the window's opening and the test: somebody allocated."""
     assert cut(CALL, RUNNER, MAIN) == [(CALL,)]

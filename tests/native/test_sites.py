@@ -46,6 +46,76 @@ def keep(size):
     return bytearray(size)
 
 
+def opened(engine, outside):
+    """Opens a window whose stacks leave out a caller of this function."""
+    return engine.opener(STACKS._replace(outside=outside))(0)
+
+
+def around(engine, outside, work):
+    """Opens a window and runs something in it, as a hook does."""
+    window = opened(engine, outside)
+    kept = work()
+    reading = window.close()
+    del kept
+    return [[frame.function for frame in site.frames] for site in reading.sites if site.bytes > 10_000]
+
+
+@pytest.mark.parametrize(
+    ("outside", "expected"),
+    [(1, ["keep", "work"]), (2, ["keep", "work", "around"]), (3, ["keep", "work", "around", "caller"])],
+)
+def test_stacks_leave_out_what_is_around_the_code(engine, outside, expected):
+    """A caller of whatever opens the window, and all that called it; 0 leaves nothing out."""
+
+    def work():
+        return keep(20_000)
+
+    def caller(outside):
+        return around(engine, outside, work)
+
+    assert caller(outside) == [expected]
+    [whole] = caller(0)
+    assert whole[: len(expected) + 1] == [*expected, *whole[len(expected) : len(expected) + 1]]
+    assert len(whole) > 10
+
+
+def test_a_stack_always_has_a_frame(engine):
+    """The one that runs, if it is itself outside: what it allocates must be somebody's."""
+    window = opened(engine, 1)
+    block = bytearray(20_000)
+    sites = window.close().sites
+    del block
+    assert [site.frames[0].function for site in sites if site.bytes > 10_000] == ["test_a_stack_always_has_a_frame"]
+    assert {len(site.frames) for site in sites if site.bytes > 10_000} == {1}
+
+
+def test_a_thread_has_its_whole_stack(engine):
+    """Nothing of it is around the code: it has no frame in common with what opened the window."""
+    kept = []
+
+    def work():
+        thread = threading.Thread(target=lambda: kept.append(keep(20_000)))
+        thread.start()
+        thread.join()
+        return kept
+
+    [functions] = [one for one in around(engine, 1, work) if one[0] == "keep"]
+    assert functions[-1] == "_bootstrap"
+
+
+def test_the_outermost_window_decides(engine):
+    """A stack is kept once for all windows; one opened inside shows no less than one around it."""
+
+    def work():
+        return around(engine, 1, lambda: keep(20_000))
+
+    window = opened(engine, 1)
+    [inner] = work()
+    window.close()
+    assert inner[0] == "keep"
+    assert inner[-1] == "work"
+
+
 def test_each_line_of_a_function_is_told_from_the_others(engine):
     """Also where a window before had the same place, and where code that has gone lay at the address of other code."""
     kept = []

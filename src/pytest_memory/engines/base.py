@@ -29,6 +29,8 @@ class WindowRequest(NamedTuple):
         leaks: The call stacks still live when the window closes are asked for; implies ``stacks`` detail.
         native_frames: Show native frames in call stacks, where the engine can.
         capture: Where to leave the engine's raw capture, if it makes one.
+        outside: Which caller of the function that opens the window call stacks need not show, nor what called it: 1 for
+            the caller itself; 0 if they are wanted whole. An engine leaves out what it can, of the outermost window.
         seed: Seeds the sampling, so that the same test shows the same sites in every run.
     """
 
@@ -39,6 +41,7 @@ class WindowRequest(NamedTuple):
     leaks: bool = False
     native_frames: bool = False
     capture: Path | None = None
+    outside: int = 0
     seed: int = 0
 
     def seeded(self, seed: int) -> WindowRequest:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from pytest_memory.policy.leaks import LeakLimit
 
 
+_PLUGGY = 3
+"""Which caller of :meth:`HeapWindow.open` runs the hooks of a call: it is called by what a hook of ours calls, and the
+hook by pluggy. What is around that are pytest's frames, the same in every stack."""
+
+
 class Plan(NamedTuple):
     """The measurements of one test.
 
@@ -125,6 +130,7 @@ class Planner:
             totals=any(limit.metric in ("allocated", "allocations") for limit in binding),
             leaks=leaks is not None,
             native_frames=settings.memray.native,
+            outside=_PLUGGY if phase == "call" else 0,
             capture=dumps.path(item.nodeid) if dumps is not None and item is not None and phase == "call" else None,
         )
 

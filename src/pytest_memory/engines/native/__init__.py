@@ -68,6 +68,7 @@ class NativeEngine:
             detail != "counters" or leaks,
             detail == "stacks" or leaks,
             request.current_thread_only,
+            request.outside,
             self._read,
             request,
         ).open

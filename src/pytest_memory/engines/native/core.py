@@ -52,7 +52,15 @@ class Core(Protocol):
         ...
 
     def opener(
-        self, ledger: int, sites: bool, every: bool, thread_only: bool, finish: Finish, request: WindowRequest, /
+        self,
+        ledger: int,
+        sites: bool,
+        every: bool,
+        thread_only: bool,
+        outside: int,
+        finish: Finish,
+        request: WindowRequest,
+        /,
     ) -> Opener:
         """What opens windows on a ledger; closing one gives its reading, which ``finish`` makes of call stacks."""
         ...

@@ -1,12 +1,17 @@
 #include "interpreter.h"
 
+#include <stdbool.h>
+
 #include "frames.h"
 
-size_t pm_frames_walk(struct pm_frame *frames, size_t room) {
+size_t pm_frames_walk(struct pm_frame *frames, size_t room, const void *outside) {
     size_t count = 0;
+    bool ends = false;
     PyThreadState *thread = PyGILState_GetThisThreadState(); /* this thread's, whether or not it holds the lock */
     if (!thread) return 0;
-    for (pm_python_frame *frame = pm_top_frame(thread); frame && count < room; frame = pm_frame_back(frame)) {
+    for (pm_python_frame *frame = pm_top_frame(thread); frame && !ends && count < room; frame = pm_frame_back(frame)) {
+        ends = frame == outside;
+        if (ends && count) break;
         PyCodeObject *code = pm_frame_code(frame);
         /* A frame that is being cleared may hold a code object whose own end has begun. */
         if (!code || Py_REFCNT(code) <= 0) continue;
@@ -17,6 +22,15 @@ size_t pm_frames_walk(struct pm_frame *frames, size_t room) {
         count++;
     }
     return count;
+}
+
+const void *pm_frames_outside(int callers) {
+    PyThreadState *thread = PyGILState_GetThisThreadState();
+    pm_python_frame *frame = thread && callers > 0 ? pm_top_frame(thread) : NULL;
+    for (; frame; frame = pm_frame_back(frame)) {
+        if (pm_frame_code(frame) && callers-- == 0) return frame;
+    }
+    return NULL;
 }
 
 int32_t pm_frames_line(const struct pm_frame *frame) {

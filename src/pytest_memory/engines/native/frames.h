@@ -7,8 +7,13 @@
 
 #include "stacks.h"
 
-/* Fill in up to `room` frames, most recent first; 0 in a thread that runs no Python. */
-size_t pm_frames_walk(struct pm_frame *frames, size_t room);
+/* Fill in up to `room` frames, most recent first; 0 in a thread that runs no Python. A frame that is `outside` and those
+ * that called it are left out, but for the most recent frame of all. */
+size_t pm_frames_walk(struct pm_frame *frames, size_t room, const void *outside);
+
+/* What is outside for the code that a caller of the running frame is about to call: with 1 its caller, with 2 the caller
+ * of that, and NULL with 0. It can be told from other frames for as long as it runs. */
+const void *pm_frames_outside(int callers);
 
 /* The line of a frame just walked. */
 int32_t pm_frames_line(const struct pm_frame *frame);

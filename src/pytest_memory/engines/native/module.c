@@ -230,18 +230,21 @@ static PyType_Spec opener_spec = {
 
 static PyTypeObject *opener_type;
 
-PyDoc_STRVAR(opener_doc, "opener(ledger, sites, every, thread_only, finish, request) -> Opener");
+PyDoc_STRVAR(opener_doc, "opener(ledger, sites, every, thread_only, outside, finish, request) -> Opener");
 
 static PyObject *module_opener(PyObject *module, PyObject *arguments) {
     (void)module;
-    int ledger, sites, every, thread_only;
+    int ledger, sites, every, thread_only, outside;
     PyObject *finish, *request;
-    if (!PyArg_ParseTuple(arguments, "ipppOO", &ledger, &sites, &every, &thread_only, &finish, &request)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "ipppiOO", &ledger, &sites, &every, &thread_only, &outside, &finish, &request)) {
+        return NULL;
+    }
     if (ledger < 0 || ledger >= PM_LEDGERS) return refuse("there is no such ledger");
     if (!reading_type) return refuse("answers() has not said what windows answer with");
     struct opener_object *opener = (struct opener_object *)opener_type->tp_alloc(opener_type, 0);
     if (!opener) return NULL;
-    opener->wanted = (struct pm_request){.ledger = ledger, .sites = sites, .every = every, .thread_only = thread_only};
+    opener->wanted = (struct pm_request){
+        .ledger = ledger, .sites = sites, .every = every, .thread_only = thread_only, .outside = outside};
     opener->finish = Py_NewRef(finish);
     opener->request = Py_NewRef(request);
     return (PyObject *)opener;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "frames.h"
 #include "memory.h"
 #include "stacks.h"
 
@@ -46,7 +47,7 @@ void pm_unlock(struct pm_ledger *ledger, struct pm_thread *self) {
     self->locked--;
 }
 
-const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window) {
+const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window, int outside) {
     static const char no_memory[] = "there is no address space for the tables of call stacks";
     int which = number_of(ledger);
     uint32_t level = 0;
@@ -61,7 +62,7 @@ const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window) {
     }
     if (!others) {
         pm_lock(ledger, &pm_self);
-        pm_stacks_clear(tables[which].stacks);
+        pm_stacks_clear(tables[which].stacks, pm_frames_outside(outside));
         pm_unlock(ledger, &pm_self);
     }
     tables[which].taken[level] = true;

@@ -5,7 +5,7 @@
 #include "ledger.h"
 
 /* Give a window tallies, emptying the site table if no other window uses it. Returns NULL, or why it cannot. */
-const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window);
+const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window, int outside);
 void pm_sites_end(struct pm_ledger *ledger, struct pm_window *window);
 
 /* The block's call stack is recorded. */

@@ -41,6 +41,7 @@ struct spot {
 /* Room is reserved for the largest tables at once; pages cost nothing until they are used. */
 struct pm_stacks {
     uint32_t count, frames_used, codes_used, text_used, clearings;
+    const void *outside;
     struct pm_frame scratch[PM_STACK_DEPTH];
     struct stack stacks[PM_STACKS];
     uint32_t stack_slots[STACK_SLOTS];
@@ -60,7 +61,8 @@ struct pm_stacks *pm_stacks_make(void) {
     return stacks;
 }
 
-void pm_stacks_clear(struct pm_stacks *stacks) {
+void pm_stacks_clear(struct pm_stacks *stacks, const void *outside) {
+    stacks->outside = outside;
     for (uint32_t i = 1; i < stacks->count; i++) stacks->stack_slots[stacks->stacks[i].slot] = 0;
     for (uint32_t i = 0; i < stacks->codes_used; i++) stacks->code_slots[stacks->codes[i].slot] = 0;
     stacks->count = 1;
@@ -142,7 +144,7 @@ static uint32_t add_stack(struct pm_stacks *stacks, uint64_t hash, uint32_t slot
 }
 
 uint32_t pm_stacks_find(struct pm_stacks *stacks) {
-    size_t depth = pm_frames_walk(stacks->scratch, PM_STACK_DEPTH);
+    size_t depth = pm_frames_walk(stacks->scratch, PM_STACK_DEPTH, stacks->outside);
     uint64_t hash = hash_frames(stacks->scratch, depth);
     uint32_t slot = (uint32_t)(hash % STACK_SLOTS);
     for (; stacks->stack_slots[slot]; slot = (slot + 1) % STACK_SLOTS) {

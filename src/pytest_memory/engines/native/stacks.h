@@ -31,7 +31,9 @@ struct pm_text {
 struct pm_stacks;
 
 struct pm_stacks *pm_stacks_make(void);
-void pm_stacks_clear(struct pm_stacks *stacks);
+
+/* Begin anew; a frame that is `outside`, and its callers, are in no stack from now on. */
+void pm_stacks_clear(struct pm_stacks *stacks, const void *outside);
 
 /* The number of the calling thread's stack; PM_STACK_NONE if the tables are full. */
 uint32_t pm_stacks_find(struct pm_stacks *stacks);

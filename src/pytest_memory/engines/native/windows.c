@@ -95,7 +95,7 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
     window->serial = ++serials;
     if (request->thread_only && (*reason = claim_thread(ledger, window))) return NULL;
     if (!first(ledger)) pm_intervals_clear(ledger);
-    if (request->sites && (*reason = pm_sites_begin(ledger, window))) return NULL;
+    if (request->sites && (*reason = pm_sites_begin(ledger, window, request->outside))) return NULL;
     if ((*reason = advance(ledger))) {
         pm_sites_end(ledger, window);
         return NULL;
