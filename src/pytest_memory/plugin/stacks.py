@@ -1,7 +1,8 @@
 """Cuts pytest's own frames off the call stacks of a test.
 
 Below a test function stand some thirty frames of pytest, pluggy and whatever started them: the same for every test,
-of no use to a reader, and in the way of a ``filter_fn`` that looks for a package's name among the files.
+of no use to a reader, and in the way of a ``filter_fn`` that looks for a package's name among the files. An engine may
+leave out most of them itself (:attr:`WindowRequest.outside`); what it left is cut off here.
 """
 
 from __future__ import annotations

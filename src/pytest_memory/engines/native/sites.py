@@ -41,7 +41,7 @@ def function_name(qualified: str) -> str:
     return "<module>" if _QUALIFIED and parts[-1] in _NAMELESS else parts[-1]
 
 
-# pytest's own thirty frames are in every stack of every test.
+# Tests of one module have most of their frames in common.
 _stack_frame = lru_cache(maxsize=4096)(StackFrame)
 
 
