@@ -28,7 +28,23 @@ from .test_readers import ENVIRONMENT, RAGGED, WRONG_SHAPES
 msgspec = pytest.importorskip("msgspec", reason="msgspec is not installed (pip install 'pytest-memory[fast]')")
 
 ODD_NUMBERS = [
-    *("-0", "-0.0", "1e400", "-1e400", "NaN", "Infinity", "-Infinity", "1e-400", "5e-324", "1E5", "-0e5", "0.1e1"),
+    *(
+        "-0",
+        "-0.0",
+        "1e400",
+        "-1e400",
+        "1e308",
+        "-1e308",
+        "1e200",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e-400",
+        "5e-324",
+        "1E5",
+        "-0e5",
+        "0.1e1",
+    ),
     *(str(sign * 2**power + more) for sign in (1, -1) for power in (53, 63, 64, 65) for more in (-1, 0, 1)),
     *("9007199254740993.0", "1e30", "-1e30", "18446744073709551616.0", "9" * 400, "01", "1.", "+1", ".5"),
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 
+from pytest_memory.cli.app import run
 from pytest_memory.model import EngineChoice, Environment, HeapUsage, PhaseUsage, ResidentUsage, Run, TestRecord
 from pytest_memory.store.benchmark_json import (
     discover_runs,
@@ -329,3 +331,38 @@ def test_a_byte_order_mark_is_no_obstacle(tmp_path):
         path = tmp_path / "a.json"
         path.write_text(json.dumps({"benchmarks": []}), encoding=encoding)
         assert load_samples(path)[1] == []
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1e308", "1e200", "Infinity", "1" + "0" * 400, str(2**63 - 1), "5e-324"])
+@pytest.mark.parametrize("place", ["times", "rounds", "size"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--statistics"],
+        ["--format", "json"],
+        ["--columns", "time,extra:size"],
+        ["--columns", "time,extra:size", "--format", "json", "--sort", "change", "--group-by", ""],
+        ["--columns", "time", "--diff", "--format", "json"],
+    ],
+)
+def test_no_number_is_too_large_or_too_small(number, place, options, tmp_path, capsys):
+    """Sums and squares of what is believed are numbers; what is not is refused, or left out."""
+    places = {"times": "0.5", "rounds": "0.5", "size": "5"}
+    for path, changed in ((tmp_path / "a.json", {place: number}), (tmp_path / "b.json", {})):
+        values = places | changed
+        benchmarks = [
+            '{{"fullname": "t.py::{0}", "stats": {{"min": {times}, "max": {times}, "mean": {times}, "median": {times}, '
+            '"stddev": {times}, "iqr": {times}, "rounds": 9, "data": [0.25, {rounds}]}}, '
+            '"extra_info": {{"size": {size}}}}}'.format(index, **values)
+            for index in range(2)
+        ]
+        path.write_text(f'{{"benchmarks": [{", ".join(benchmarks)}]}}')
+    code = run(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"), *options])
+    out, err = capsys.readouterr()
+    assert code in (0, 1)
+    assert "Traceback" not in err
+    if code:
+        assert re.search(r"a\.json: benchmarks\[0\]\.stats\.\S+: expected a (finite )?number", err)
+    if "json" in options and not code:
+        json.loads(out, parse_constant=pytest.fail)

@@ -64,7 +64,7 @@ size_t pm_frames_name(const void *code, char *buffer, size_t room) {
 
 static struct pm_window *open_window(int ledger, bool sites, bool every) {
     const char *reason;
-    struct pm_request request = {ledger, sites, every, false, 42};
+    struct pm_request request = {.ledger = ledger, .sites = sites, .every = every, .seed = 42};
     struct pm_window *window = pm_window_open(&request, &reason);
     if (!window) printf("refused: %s\n", reason), failures++;
     return window;

@@ -41,6 +41,8 @@ class Scale:
         return [f"{value / self.divisor:,.2f}" for value in present]
 
 
+_LEAST_BASE = 1e-280  # of which a measurement of any size is a finite percentage
+
 _SECONDS, _COUNT = Scale("s"), Scale("count")
 _BYTES = (Scale("B"), *(Scale(f"{prefix}iB", 1024**power) for power, prefix in enumerate("KMGT", start=1)))
 _LIMITS = [scale.divisor * 1024 for scale in _BYTES[:-1]]  # from which on the next larger unit suits
@@ -65,14 +67,14 @@ def _count_text(value: float) -> str:
 
 
 def change_percent(base: float | None, head: float | None) -> float | None:
-    """Growth in percent of the base; ``None`` where a value is missing or zero, or the base not positive."""
+    """Growth in percent of the base; ``None`` where a value is missing or zero, or the base is not positive or tiny."""
     return change_percents((base,), (head,))[0]
 
 
 def change_percents(bases: Iterable[float | None], heads: Iterable[float | None]) -> list[float | None]:
     """The growth of several values, each as :func:`change_percent` has it."""
     return [
-        (head - base) / base * 100 if base is not None and head and base > 0 else None
+        (head - base) / base * 100 if base is not None and head and base > _LEAST_BASE else None
         for base, head in zip(bases, heads, strict=True)
     ]
 

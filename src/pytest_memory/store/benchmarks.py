@@ -19,9 +19,8 @@ from pytest_memory.errors import UnreadableFile
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.dims import Dim, dims_of
 from pytest_memory.store.garbage import without_collections
-from pytest_memory.store.numerals import all_numbers_of, floats_of, number_of, numbers_of, parse_lazily
+from pytest_memory.store.numerals import LARGEST, all_numbers_of, floats_of, number_of, numbers_of, parse_lazily
 
-_LARGEST = 2**63 - 1
 _MEMBERS = itemgetter("fullname", "stats", "params", "extra_info", "group")
 _TYPES: tuple[set[type], ...] = ({str}, {dict}, {dict, type(None)}, {dict, type(None)}, {str, type(None)})
 _ADVICE = "make one with --benchmark-json or --benchmark-save, or with --memory-report=FILE.json"
@@ -93,11 +92,11 @@ class Benchmark(NamedTuple):
 
     def _time(self, stat: str, value: object) -> float:
         number = number_of(value)
-        if type(number) is float and math.isfinite(number):
-            return number
-        if type(number) is int and abs(number) <= _LARGEST:
-            return float(number)
-        raise self._wrong(f"stats.{stat}", "a finite number", value)
+        if type(number) not in (float, int) or not -math.inf < number < math.inf:  # type: ignore[operator]
+            raise self._wrong(f"stats.{stat}", "a finite number", value)
+        if abs(number) > LARGEST:  # type: ignore[arg-type]
+            raise self._wrong(f"stats.{stat}", "a number of seconds below 2**63", value)
+        return float(number)  # type: ignore[arg-type]
 
     def passes(self, metric: BenchmarkMetric) -> Sequence[int]:
         """One memory metric over the passes, in bytes or calls; empty if it was not measured.
@@ -137,7 +136,7 @@ class Benchmark(NamedTuple):
         if set(map(type, column)) == {int} and in_range(column):
             return column
         for position, value in enumerate(column):
-            if type(value) is not int or not 0 <= value <= _LARGEST:
+            if type(value) is not int or not 0 <= value <= LARGEST:
                 raise self._wrong(f"extra_info.{BLOB}.{key}[{position}]", "a whole number from 0 to 2**63-1", value)
         return column
 
@@ -176,7 +175,7 @@ def read_benchmarks(path: str | Path, parse: Callable[[bytes], object] = parse_l
 
 def in_range(values: Sequence[int]) -> bool:
     """Whether these, one or more, can be the bytes or calls of passes."""
-    return min(values) >= 0 and max(values) <= _LARGEST
+    return min(values) >= 0 and max(values) <= LARGEST
 
 
 def _parse(path: Path, parse: Callable[[bytes], object]) -> object:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.benchmarks import Benchmark, in_range
-from pytest_memory.store.numerals import floats_of
+from pytest_memory.store.numerals import are_measures, floats_of
 
 
 class Columns:
@@ -39,7 +38,7 @@ class Columns:
         """One statistic as it was parsed; ``None`` if a benchmark lacks it, or holds something odd."""
         numerals = self._column(stat)
         kinds = set(map(type, numerals))
-        return numerals if kinds <= {bytes} or (kinds == {float} and all(map(math.isfinite, numerals))) else None
+        return numerals if kinds <= {bytes} or (kinds == {float} and are_measures(numerals)) else None
 
     def _column(self, stat: str) -> list[Any]:
         return [stats.get(stat) for stats in self._stats]

@@ -14,6 +14,7 @@ from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
 from pytest_memory.store.columns import Columns
 from pytest_memory.store.dims import Dim, matches
 from pytest_memory.store.measured import EVERYTHING, Measured, Wanted, measure, pool
+from pytest_memory.store.numerals import LARGEST
 from pytest_memory.store.parsers import Members, Parser, read_fast
 from pytest_memory.store.series import Series, series_of
 
@@ -204,7 +205,7 @@ class _Builder:
             self.dims.setdefault(key, dims)
         for name in self.selection.extras:
             value = dims.get(name)
-            if isinstance(value, (int, float)) and value == value:
+            if isinstance(value, (int, float)) and abs(value) <= LARGEST:  # no NaN either
                 self._extras.setdefault((name, label), {})[key] = value
 
     def build(self) -> Lineup:

@@ -13,6 +13,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
+LARGEST = 2**63 - 1
+"""The largest measurement that is believed, in seconds, bytes or calls."""
+
 
 def parse_lazily(document: bytes) -> object:
     """Parse JSON; a number with a fraction or an exponent becomes the ``bytes`` of its digits.
@@ -49,7 +52,7 @@ def all_numbers_of(value: object) -> object:
 
 
 def floats_of(column: Sequence[object]) -> list[float] | None:
-    """Numerals as floats; ``None`` if one is something else, too large for a float, or their sum is.
+    """Numerals as floats; ``None`` if one is something else, or they are no :func:`are_measures`.
 
     A column is looked at as a whole: there may be a million.
     """
@@ -60,4 +63,9 @@ def floats_of(column: Sequence[object]) -> list[float] | None:
         values = list(map(float, column))  # type: ignore[arg-type]
     else:
         return None
-    return values if math.isfinite(sum(values)) else None
+    return values if are_measures(values) else None
+
+
+def are_measures(values: Sequence[float]) -> bool:
+    """Whether all are finite and no larger than :data:`LARGEST`, so that sums of their squares are numbers too."""
+    return not values or (math.isfinite(sum(values)) and min(values) >= -LARGEST and max(values) <= LARGEST)

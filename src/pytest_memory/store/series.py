@@ -5,7 +5,6 @@ What is only asked for by the column is never made one by one; there may be a mi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import compress
@@ -17,6 +16,7 @@ from pytest_memory.store.aligned import EMPTY, Ids, Numbers
 from pytest_memory.store.benchmark_json import Metric
 from pytest_memory.store.columns import Columns
 from pytest_memory.store.measured import REPEATABLE, Measured, Wanted, measure, measured_passes
+from pytest_memory.store.numerals import are_measures
 
 _PASSES: Mapping[str, BenchmarkMetric] = {metric: metric for metric in SERIES_KEYS}
 
@@ -120,9 +120,9 @@ class RoundSeries(TimeSeries):
 
     @cached_property
     def _summaries(self) -> Mapping[str, Sequence[float]]:
-        """Without those of which one is too large for a float."""
+        """Without those of which one is too large to be believed."""
         read = {stat: list(map(float, column)) for stat, column in self._written.items()}
-        return {stat: column for stat, column in read.items() if math.isfinite(sum(column))}
+        return {stat: column for stat, column in read.items() if are_measures(column)}
 
 
 class PassSeries(Series):
