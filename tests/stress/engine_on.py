@@ -37,7 +37,7 @@ def begin(folder):
         core.install()
         core.answers(tuple, tuple, RuntimeError)
         for ledger, sites in ((core.PYTHON, True), (core.MALLOC, False)):
-            WINDOWS.append(core.opener(ledger, sites, False, False, print, None).open(1))
+            WINDOWS.append(core.opener(ledger, sites, False, False, 0, print, None).open(1))
     except (ImportError, RuntimeError):  # an interpreter inside the interpreter, an allocator in LD_PRELOAD
         return
 
