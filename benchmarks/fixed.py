@@ -64,7 +64,7 @@ def measure(libraries: list[str]) -> dict[str, float]:
 
     for name, granularity in (("python", core.PYTHON), ("malloc", core.MALLOC)):
         for detail, sites in (("counters", False), ("sampled", True)):
-            arguments = (granularity, sites, False, False, nothing, None)
+            arguments = (granularity, sites, False, False, 0, nothing, None)
             key = f"window, {name} {detail}"
             opener = core.opener(*arguments)
             found[key] = fastest(lambda opener=opener: opener.open(1).close(), 1000, 20)  # type: ignore[misc]
