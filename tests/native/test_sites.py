@@ -334,3 +334,32 @@ def test_current_thread_only_counts_nothing_of_others(engine):
     assert reading.usage.allocated < 720_000
     assert reading.usage.retained < 20_000
     assert reading.sites[0].bytes == 700_001
+
+
+RAW = """
+import pytest_memory.plugin.phases as phases
+phases.sites_of_test = lambda sites, surrounding: sites
+"""
+
+
+def test_stacks_are_taken_down_to_the_hook_that_calls_the_test(engine, pytester):
+    """The engine leaves out what is around it; nobody has to look up names and lines of pytest's frames."""
+    pytester.makeconftest(RAW)
+    pytester.makepyfile(
+        """
+        import unittest
+
+        def test_function():
+            kept = bytearray(3_000_000)
+
+        class TestCase(unittest.TestCase):
+            def test_method(self):
+                kept = bytearray(3_000_000)
+        """
+    )
+    path = pytester.path / "run.json"
+    pytester.runpytest_subprocess("--memory", "--memory-engine=native", f"--memory-report={path}")
+    function, method = [test["attempts"][0]["sites"][0]["frames"] for test in json.loads(path.read_text())["tests"]]
+    assert [frame["function"] for frame in function] == ["test_function", "pytest_pyfunc_call"]
+    assert method[0]["function"] == "test_method"
+    assert method[-1]["function"] == "pytest_runtest_call"

@@ -52,7 +52,7 @@ def all_numbers_of(value: object) -> object:
 
 
 def floats_of(column: Sequence[object]) -> list[float] | None:
-    """Numerals as floats; ``None`` if one is something else, or they are no :func:`are_measures`.
+    """Numerals as floats; ``None`` if one is something else, or :func:`are_measures` says no.
 
     A column is looked at as a whole: there may be a million.
     """

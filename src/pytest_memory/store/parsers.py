@@ -1,7 +1,7 @@
 """What a command parses saved runs with: msgspec where it is installed, and the standard library.
 
-msgspec makes only what somebody will look at of a benchmark, in a third of the time and of the memory. What it takes,
-it takes as the standard library does. What it refuses (NaN, a number beyond all floats, half a surrogate pair, a byte
+msgspec makes only what somebody will look at of a benchmark, which is little of it. What it takes, it takes as the
+standard library does. What it refuses (NaN, a number beyond all floats, half a surrogate pair, a byte
 order mark, what is no JSON), the standard library parses, which alone decides; and whenever something in a file is
 wrong, all is read again with the standard library, so that nobody is told of a member that was left out. Two things
 pass that the standard library refuses, where nobody looks at them: whole numbers of more digits than Python makes an

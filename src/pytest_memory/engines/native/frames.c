@@ -1,17 +1,13 @@
 #include "interpreter.h"
 
-#include <stdbool.h>
-
 #include "frames.h"
 
 size_t pm_frames_walk(struct pm_frame *frames, size_t room, const void *outside) {
     size_t count = 0;
-    bool ends = false;
     PyThreadState *thread = PyGILState_GetThisThreadState(); /* this thread's, whether or not it holds the lock */
     if (!thread) return 0;
-    for (pm_python_frame *frame = pm_top_frame(thread); frame && !ends && count < room; frame = pm_frame_back(frame)) {
-        ends = frame == outside;
-        if (ends && count) break;
+    for (pm_python_frame *frame = pm_top_frame(thread); frame && count < room; frame = pm_frame_back(frame)) {
+        if (frame == outside && count) break;
         PyCodeObject *code = pm_frame_code(frame);
         /* A frame that is being cleared may hold a code object whose own end has begun. */
         if (!code || Py_REFCNT(code) <= 0) continue;
@@ -20,6 +16,7 @@ size_t pm_frames_walk(struct pm_frame *frames, size_t room, const void *outside)
         frames[count].first_line = code->co_firstlineno;
         frames[count].instruction = pm_frame_lasti(frame);
         count++;
+        if (frame == outside) break;
     }
     return count;
 }
