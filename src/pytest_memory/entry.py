@@ -5,11 +5,11 @@ An idle session (no option, ini key or marker of ours) loads this module alone, 
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
 from collections.abc import Container, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
 from types import ModuleType
@@ -20,11 +20,10 @@ import pytest
 Kind = Literal["flag", "value", "optional", "list"]
 
 
-@dataclass(frozen=True, slots=True)
 class Option:
     """One command-line flag and its ini twin.
 
-    Attributes:
+    Args:
         flag: The flag as written, ``--memory-top``.
         help: One sentence for ``--help``.
         kind: ``flag`` takes no value, ``value`` one, ``optional`` may take one, ``list`` may be repeated.
@@ -37,26 +36,56 @@ class Option:
             The same holds for its ini keys.
         ini_help: What the ini key says where that is more than the flag does.
         ini_type: Type of the ini key, if it is not what the kind suggests.
+
+    Attributes:
+        dest: Its name among pytest's options.
     """
 
-    flag: str
-    help: str
-    kind: Kind = "value"
-    metavar: str | None = None
-    const: str | None = None
-    engages: bool = True
-    group: str = "memory"
-    ini: tuple[str, ...] = ()
-    late: bool = False
-    ini_help: str = ""
-    ini_type: Literal["bool", "string", "linelist"] | None = None
-    dest: str = field(init=False)
+    # No dataclass: that compiles its methods from text, in every session that has us installed.
+    __slots__ = (
+        "const",
+        "dest",
+        "engages",
+        "flag",
+        "group",
+        "help",
+        "ini",
+        "ini_help",
+        "ini_type",
+        "kind",
+        "late",
+        "metavar",
+    )
 
-    def __post_init__(self) -> None:
-        dest = self.flag.lstrip("-").replace("-", "_")
+    def __init__(
+        self,
+        flag: str,
+        help: str,  # as in pytest
+        *,
+        kind: Kind = "value",
+        metavar: str | None = None,
+        const: str | None = None,
+        engages: bool = True,
+        group: str = "memory",
+        ini: tuple[str, ...] = (),
+        late: bool = False,
+        ini_help: str = "",
+        ini_type: Literal["bool", "string", "linelist"] | None = None,
+    ) -> None:
+        dest = flag.lstrip("-").replace("-", "_")
+        self.flag = flag
+        self.help = help
+        self.kind = kind
+        self.metavar = metavar
+        self.const = const
+        self.engages = engages
+        self.group = group
+        self.ini = ini or (dest,)
+        self.late = late
+        self.ini_help = ini_help
+        self.ini_type = ini_type
         # A general name is somebody else's destination too: theirs must not be read as ours.
-        object.__setattr__(self, "dest", f"pytest_memory_{dest}" if self.late else dest)
-        object.__setattr__(self, "ini", self.ini or (dest,))
+        self.dest = f"pytest_memory_{dest}" if late else dest
 
     def declare(self, group: Any) -> None:
         """Add the flag; its default is always None, so that an ini value counts."""
@@ -404,9 +433,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(MarkerWatch(), MARKER_WATCH)
     if option_in_use(config):
         OwnModules.come_first(config)
-        from pytest_memory.plugin.recorder import register_recording_alone
+        with Uncollected():
+            from pytest_memory.plugin.recorder import register_recording_alone
 
-        register_recording_alone(config)
+            register_recording_alone(config)
     if is_controller(config):
         config.pluginmanager.register(WorkerWatch(config), f"{SESSION_PLUGIN}-workers")
 
@@ -478,9 +508,10 @@ def load(config: pytest.Config) -> None:
     manager = config.pluginmanager
     if not manager.has_plugin(SESSION_PLUGIN):
         OwnModules.come_first(config)
-        from pytest_memory.plugin.registration import register
+        with Uncollected():
+            from pytest_memory.plugin.registration import register
 
-        register(config)
+            register(config)
         if manager.has_plugin(MARKER_WATCH):  # it has done its work, and would cost every test a hook
             manager.unregister(name=MARKER_WATCH)
 
@@ -501,6 +532,24 @@ def refuse_replaced_plugins(pluginmanager: pytest.PytestPluginManager) -> None:
                 f"pytest-memory replaces {distribution} and defines the same flags, so the two cannot be loaded "
                 f"together: uninstall {distribution}, or block one with '-p no:{name}' or '-p no:memory'"
             )
+
+
+class Uncollected:
+    """No garbage is collected inside.
+
+    Our modules are thousands of objects and no garbage; the collections that their loading sets off would take longer
+    than the loading.
+    """
+
+    __slots__ = ("_enabled",)
+
+    def __enter__(self) -> None:
+        self._enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._enabled:
+            gc.enable()
 
 
 class OwnModules:
@@ -529,7 +578,16 @@ class OwnModules:
         return PathFinder.find_spec(name, path, target)
 
 
-class MarkerWatch:
+class Hooks:
+    """A plugin that shows nothing but its hooks: pytest looks at each attribute of a plugin four times, if not more."""
+
+    __slots__ = ()
+
+    def __dir__(self) -> list[str]:
+        return [name for name in dir(type(self)) if name.startswith("pytest_")]
+
+
+class MarkerWatch(Hooks):
     """Loads the plugin when a marker of ours turns up in a session that did not ask for anything else.
 
     Markers work without any flag; a session without them pays a look at each node's own markers.
@@ -565,7 +623,7 @@ class MarkerWatch:
             parent = parent.parent
 
 
-class WorkerWatch:
+class WorkerWatch(Hooks):
     """Loads the plugin in the controller of pytest-xdist, which sees no markers, when a worker sends measurements."""
 
     def __init__(self, config: pytest.Config) -> None:

@@ -46,23 +46,33 @@ class HeapWindow:
         self.collect = collect
         self.sampled = request.detail == "sampled"
 
-    def open(self, seed: int = 0, *, timed: bool = True) -> None:
-        """Begin to measure.
+    def open(self, seed: int = 0) -> None:
+        """Begin to measure, and add to the meter's ``measuring_seconds`` what that takes.
 
         Args:
             seed: In place of the request's.
-            timed: Add what this takes to the meter's ``measuring_seconds``; not for who measures it together with more.
         """
         meter = self._meter
-        begun = meter.clock() if timed else 0.0
+        begun = meter.clock()
         if self.collect:
             gc.collect()
-        self._reading = None
+        if meter._cheap:  # inside the window, what adds up the time would count
+            meter.measuring_seconds += meter.clock() - begun
+        self.begin(seed)
+        if not meter._cheap:
+            meter.measuring_seconds += meter.clock() - begun
+
+    def begin(self, seed: int) -> None:
+        """Begin to measure, and no more; garbage is not collected either.
+
+        Args:
+            seed: In place of the request's.
+        """
+        meter = self._meter
         opened = meter._open
         outer = opened[-1] if opened else None
+        self._reading = None
         opened.append(self)  # before the window opens: inside it, what the meter itself needs would count
-        if timed and meter._cheap:
-            meter.measuring_seconds += meter.clock() - begun
         if outer is not None and not meter._nests and outer._window is not None:
             reason = f"the {meter.engine.name} engine cannot open a window inside another of its own"
             self._reading = HeapReading(None, unmeasured=reason)
@@ -71,32 +81,25 @@ class HeapWindow:
                 self._window = self._start(seed)
             except WindowRefused as refusal:
                 self._reading = HeapReading(None, unmeasured=refusal.problem)
-        if timed and not meter._cheap:
-            meter.measuring_seconds += meter.clock() - begun
 
     def substitute(self, reading: HeapReading) -> None:
         """Let the window answer with another reading, taken while it was interrupted."""
         self._reading = reading
 
-    def close(self, *, timed: bool = True) -> HeapReading:
-        """End the window and say what was measured inside it.
-
-        Args:
-            timed: As in :meth:`open`.
-        """
+    def close(self) -> HeapReading:
+        """End the window and say what was measured inside it, and add what that takes as :meth:`open` does."""
         meter = self._meter
-        begun = meter.clock() if timed else 0.0
-        opened = meter._open
-        if opened and opened[-1] is not self and self in opened:  # it may have ended already, with its parent
-            while opened[-1] is not self:  # left open by an exception: they end with their parent
-                opened[-1]._end(opened)
-        reading = self._end(opened)
-        if timed:
-            meter.measuring_seconds += meter.clock() - begun
+        begun = meter.clock()
+        reading = self.finish()
+        meter.measuring_seconds += meter.clock() - begun
         return reading
 
-    def _end(self, opened: list[HeapWindow]) -> HeapReading:
-        running, reading = self._window, self._reading
+    def finish(self) -> HeapReading:
+        """End the window, collecting garbage first if it does, and say what was measured inside it."""
+        opened, running, reading = self._meter._open, self._window, self._reading
+        if opened and opened[-1] is not self and self in opened:  # it may have ended already, with its parent
+            while opened[-1] is not self:  # left open by an exception: they end with their parent
+                opened[-1].finish()
         if running is not None:
             if self.collect:
                 gc.collect()

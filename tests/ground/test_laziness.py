@@ -172,3 +172,16 @@ def test_msgspec_is_loaded_by_who_reads_runs(tmp_path):
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text(RUN)
     assert "msgspec" in loaded_by(code, "compare", "a.json", "b.json", cwd=tmp_path)[0]
+
+
+@pytest.mark.parametrize("options", [("--memory",), ("--memory", "--memory-granularity=malloc"), ("--memlog",)])
+def test_a_session_goes_when_the_interpreter_does(suite, options):
+    """What a C type of ours holds unseen by the garbage collector would keep all it reaches, and so the tests' modules:
+    the interpreter would set what is in them to None under whatever still runs."""
+
+    def wiped(*arguments):
+        command = [sys.executable, "-v", "-m", "pytest", "-p", "pytest_memory.entry", *arguments]
+        done = subprocess.run(command, cwd=suite, capture_output=True, text=True, timeout=60, check=True)
+        return {line.split()[-1] for line in done.stderr.splitlines() if "wiping" in line}
+
+    assert not {module for module in wiped(*options) - wiped() if module.split(".")[0] in {"_pytest", "test_one"}}

@@ -268,8 +268,8 @@ def test_measuring_seconds():
     meter.open_heap(REQUEST).close()
     assert meter.measuring_seconds == 2
     window = meter.heap_window(REQUEST)
-    window.open(timed=False)
-    window.close(timed=False)
+    window.begin(0)
+    window.finish()
     assert meter.measuring_seconds == 2
 
 

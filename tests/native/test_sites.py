@@ -363,3 +363,42 @@ def test_stacks_are_taken_down_to_the_hook_that_calls_the_test(engine, pytester)
     assert [frame["function"] for frame in function] == ["test_function", "pytest_pyfunc_call"]
     assert method[0]["function"] == "test_method"
     assert method[-1]["function"] == "pytest_runtest_call"
+
+
+def grown(line):
+    """A function of another line each time, whose code object looks the same from outside."""
+    made = {}
+    exec(compile("def grow():" + "\n" * line + " return bytearray(20_000)\n", "<grown>", "exec"), made)
+    return made.pop("grow")
+
+
+def test_code_that_takes_the_place_of_other_code_has_its_own_lines(engine):
+    """A code object's lines are known from window to window, and what comes to its address later is another one."""
+    places, wrong = set(), []
+    for line in (1, 2, 3, 4, 5) * 8:
+        grow = grown(line)
+        places.add(id(grow.__code__))
+        window = engine.opener(STACKS)(0)
+        kept = grow()
+        reading = window.close()
+        found = [site.frames[0] for site in reading.sites if site.bytes >= 20_000]
+        wrong += [(line, frame) for frame in found if (frame.function, frame.lineno) != ("grow", line + 1)]
+        del kept, grow
+        assert len(found) == 1
+    assert wrong == []
+    assert len(places) < 40  # else nothing took the place of anything
+
+
+def test_code_whose_lines_are_too_many_to_be_compared(engine):
+    """It is described anew in each window; its lines are right all the same."""
+    source = "def grow():\n" + " x = 1\n" * 40_000 + " return bytearray(20_000)\n"
+    made = {}
+    exec(compile(source, "<long>", "exec"), made)
+    assert len(made["grow"].__code__.co_linetable) > 1 << 16
+    for _ in range(3):
+        window = engine.opener(STACKS)(0)
+        kept = made["grow"]()
+        reading = window.close()
+        del kept
+        [frame] = [site.frames[0] for site in reading.sites if site.bytes >= 20_000]
+        assert (frame.function, frame.lineno) == ("grow", 40_002)

@@ -140,13 +140,13 @@ class TestReports:
     def test_sampling_is_seeded_by_the_test(self, pytester, monkeypatch):
         """The same call stacks are sampled in every run, and others in every phase of every test."""
         pytest.importorskip("pytest_memory.engines.native._native")
-        asked, opened = [], HeapWindow.open
+        asked, began = [], HeapWindow.begin
 
-        def spy(self, seed=0, **more):
+        def spy(self, seed):
             asked.append((self.request.detail, seed))
-            opened(self, seed, **more)
+            began(self, seed)
 
-        monkeypatch.setattr(HeapWindow, "open", spy)
+        monkeypatch.setattr(HeapWindow, "begin", spy)
         pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
         runs = []
         for _ in range(2):
@@ -171,6 +171,8 @@ class TestReports:
             from pytest_memory.plugin.session import SESSION
 
             class Slow:
+                takes_usage = True
+
                 def phase_began(self, item, phase):
                     time.sleep(0.2)
                 def phase_ended(self, item, phase, usage):

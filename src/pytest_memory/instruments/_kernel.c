@@ -322,7 +322,15 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
     return NULL;
 }
 
+/* A class holds its module, and so half of the program: where the collector cannot see that, nothing of it ever goes. */
+static int kernel_traverse(PyObject *object, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(((struct kernel *)object)->usage);
+    return 0;
+}
+
 static void kernel_dealloc(PyObject *object) {
+    PyObject_GC_UnTrack(object);
     disconnect((struct kernel *)object);
     Py_XDECREF(((struct kernel *)object)->folder);
     Py_XDECREF(((struct kernel *)object)->usage);
@@ -348,6 +356,7 @@ static PyGetSetDef kernel_attributes[] = {
 static PyType_Slot kernel_slots[] = {
     {Py_tp_new, kernel_new},
     {Py_tp_dealloc, kernel_dealloc},
+    {Py_tp_traverse, kernel_traverse},
     {Py_tp_methods, kernel_methods},
     {Py_tp_getset, kernel_attributes},
     {Py_tp_doc, "Kernel(folder, usage=tuple): the counters of this process in a folder such as /proc/self."},
@@ -357,7 +366,7 @@ static PyType_Slot kernel_slots[] = {
 static PyType_Spec kernel_spec = {
     .name = "pytest_memory.instruments._kernel.Kernel",
     .basicsize = sizeof(struct kernel),
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = kernel_slots,
 };
 

@@ -14,7 +14,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from pytest_memory.engines.base import HeapReading
-from pytest_memory.entry import BENCHMARK_KEY
+from pytest_memory.entry import BENCHMARK_KEY, Hooks
 from pytest_memory.errors import WindowRefused
 from pytest_memory.meter import Meter
 from pytest_memory.model import HeapUsage, MemoryResult
@@ -39,7 +39,7 @@ class MemoryCeilingExceeded(AssertionError):
     __module__ = "builtins"  # pytest prints this name in front of the message, as it does for its own exceptions
 
 
-class BenchmarkMeasuring:
+class BenchmarkMeasuring(Hooks):
     """Turns pytest-benchmark's fixture into one that measures memory, and lets what it measured travel."""
 
     def __init__(self, config: pytest.Config, session: MemorySession, settings: BenchmarkSettings) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pytest_memory
-from pytest_memory.entry import BENCHMARK_KEY
+from pytest_memory.entry import BENCHMARK_KEY, Hooks
 from pytest_memory.errors import InvalidValue
 from pytest_memory.model import MemoryResult
 from pytest_memory.model.benchmark import BLOB
@@ -32,7 +32,7 @@ from pytest_memory.report.benchmark_table import split_table
 _PREFIX = "benchmem-compare:"
 
 
-class BenchmarkTelling:
+class BenchmarkTelling(Hooks):
     """Collects what travels on reports; at the end stores, judges and prints it."""
 
     def __init__(self, config: pytest.Config, session: MemorySession, settings: BenchmarkSettings) -> None:

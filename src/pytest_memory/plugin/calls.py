@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_memory.entry import Hooks
+
 if TYPE_CHECKING:
     from pytest_memory.plugin.phases import PhaseHooks
 
 
-class FunctionCalls:
+class FunctionCalls(Hooks):
     """Opens and closes the heap window of a test function, as close to its code as pytest allows."""
 
     __slots__ = ("_phases",)
@@ -29,7 +31,7 @@ class FunctionCalls:
             self._phases.close_call_window(window)
 
 
-class OtherKinds:
+class OtherKinds(Hooks):
     """Does the same for those kinds of test for which ``pytest_pyfunc_call`` is not certain to fire.
 
     Registered when the first of them turns up: each wrapper costs every test.

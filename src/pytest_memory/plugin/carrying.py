@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
+from pytest_memory.entry import BROKEN_KEY, REPORT_KEY, Hooks
 from pytest_memory.plugin.transport import FinishedPhase, junit_properties, pack_phase
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class MemoryLimitExceeded(pytest.fail.Exception):  # type: ignore[name-defined, 
         super().__init__(message, pytrace=False)
 
 
-class MadeReports:
+class MadeReports(Hooks):
     """Lets what was measured travel on each phase's own report from the moment at which it is made.
 
     Args:
@@ -71,7 +71,7 @@ class MadeReports:
         return report
 
 
-class LoggedReports:
+class LoggedReports(Hooks):
     """In a worker: lets it travel on the reports that pytest-xdist is about to send."""
 
     __slots__ = ("_phases",)
@@ -109,7 +109,7 @@ class Waiting:
         attempt = _reported(self._phases, report)
         if attempt is None:
             return []
-        phases = list(map(_packed, attempt.finished.values()))
+        phases = [pack_phase(one) if type(one) is FinishedPhase else one for one in attempt.finished.values()]
         attempt.finished.clear()
         return phases
 

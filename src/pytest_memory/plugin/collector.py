@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.entry import BROKEN_KEY, REPORT_KEY
+from pytest_memory.entry import BROKEN_KEY, REPORT_KEY, Hooks
 from pytest_memory.plugin.tally import Tally
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Attempt:
         self.phases: list[Packed] = []
 
 
-class Collector:
+class Collector(Hooks):
     """Assembles records from the reports of tests.
 
     An attempt that is over is kept as bytes until somebody asks for the records. A record is a few dozen objects, and
@@ -77,12 +77,16 @@ class Collector:
         waiting = self.waiting
         if (
             waiting is not None
-            and report.when != "teardown"
             and report.outcome == "passed"
             and REPORT_KEY not in attributes
             and "wasxfail" not in attributes
         ):
-            return  # the report of the teardown, or one that has something to say, takes along what waits
+            if report.when != "teardown":
+                return  # the report of the teardown, or one that has something to say, takes along what waits
+            if not self._running and "worker_id" not in attributes:  # none of this test's had anything to say
+                self._last = report.location
+                self._keep((None, report.nodeid), "passed", waiting.take(report))
+                return
         if BROKEN_KEY in attributes and self.when_broken is not None:
             self.when_broken()
         when: str = report.when or "call"
@@ -154,9 +158,12 @@ class Collector:
 
     def _end(self, attempt: _Attempt, outcome: str) -> None:
         del self._running[attempt.key]
+        self._keep(attempt.key, outcome, attempt.phases)
+
+    def _keep(self, key: _Key, outcome: str, phases: list[Packed]) -> None:
         # Version 3, because version 4 looks for small tuples and short texts, and takes half as long again.
-        self._ended.append(marshal.dumps((*attempt.key, outcome, attempt.phases), 3))
-        self.tally.add(attempt.key, attempt.phases)
+        self._ended.append(marshal.dumps((*key, outcome, phases), 3))
+        self.tally.add(key, phases)
 
 
 def _phase_outcome(report: pytest.TestReport, when: str) -> str:

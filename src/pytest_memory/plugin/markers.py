@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_memory.entry import Hooks
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.plugin.settings import Settings
 
 _MARKS = frozenset(("limit_memory", "limit_leaks"))
 
 
-class MarkerCheck:
+class MarkerCheck(Hooks):
     """Reports every marker that cannot be understood before the first test runs.
 
     In a worker of pytest-xdist, where a usage error would become an internal one, the test errors at its setup

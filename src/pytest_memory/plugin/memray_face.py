@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_memory.entry import Hooks
 from pytest_memory.model import HeapUsage
 from pytest_memory.plugin.carrying import MemoryLimitExceeded
 from pytest_memory.plugin.memray_settings import share_dumps
@@ -66,7 +67,7 @@ class IncreaseWatch:
         return int(stored["total_allocated_memory"]) if alike else None
 
 
-class ForeignTrackerHint:
+class ForeignTrackerHint(Hooks):
     """Explains a test that fails because it opens a memray Tracker while our engine's own is active."""
 
     def __init__(self, phases: PhaseHooks) -> None:
@@ -91,7 +92,7 @@ class ForeignTrackerHint:
         return report
 
 
-class SharedDumps:
+class SharedDumps(Hooks):
     """Lets all workers of pytest-xdist write their captures to one directory with one prefix."""
 
     def __init__(self, session: MemorySession) -> None:
@@ -103,7 +104,7 @@ class SharedDumps:
         share_dumps(node.workerinput, self._session.settings.memray.dumps)
 
 
-class MemrayReport:
+class MemrayReport(Hooks):
     """Prints the MEMRAY REPORT, in the process that the user sees."""
 
     def __init__(self, session: MemorySession) -> None:

@@ -8,12 +8,13 @@ that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by themselves
 
 from __future__ import annotations
 
+import gc
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.entry import SESSION_PLUGIN
+from pytest_memory.entry import SESSION_PLUGIN, Hooks
 from pytest_memory.model import PhaseUsage
 from pytest_memory.plugin.calls import OtherKinds, passes_pyfunc_call
 from pytest_memory.plugin.carrying import MadeReports, MemoryLimitExceeded, others_report
@@ -35,7 +36,13 @@ if TYPE_CHECKING:
     from pytest_memory.policy.leaks import LeakLimit
 
     class PhaseObserver(Protocol):
-        """Somebody who follows the session phase by phase, such as the flight recorder."""
+        """Somebody who follows the session phase by phase, such as the flight recorder.
+
+        Attributes:
+            takes_usage: Whether he is to be told of the end of phases, at the moment.
+        """
+
+        takes_usage: bool
 
         def phase_began(self, item: pytest.Item, phase: Phase) -> None:
             """A phase begins; called before anything is measured."""
@@ -46,7 +53,7 @@ if TYPE_CHECKING:
             ...
 
 
-_NO_HOOK = "this kind of test passes through no hook in which it could be measured"
+_NO_READING = None, (), (), "this kind of test passes through no hook in which it could be measured"
 
 
 class UnusableMarker(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
@@ -103,7 +110,7 @@ class Attempt:
         self.finished: dict[str, FinishedPhase | Packed] = {}
 
 
-class PhaseHooks:
+class PhaseHooks(Hooks):
     """Measures and judges each phase of each test in this process.
 
     Args:
@@ -241,7 +248,9 @@ class PhaseHooks:
         window = attempt.windows.get(phase)
         if window is not None and (phase != "call" or too_late):
             attempt.window = window
-            window.open(sampling_seed(attempt.nodeid, phase) if window.sampled else 0, timed=False)
+            if window.collect:
+                gc.collect()
+            window.begin(sampling_seed(attempt.nodeid, phase) if window.sampled else 0)
         began = clock()
         meter.measuring_seconds += began - arrived
         attempt.began = began if clock is perf_counter else perf_counter()
@@ -289,27 +298,24 @@ class PhaseHooks:
         ended = arrived if clock is perf_counter else perf_counter()
         window = attempt.window
         if window is not None:
-            attempt.reading, attempt.window = window.close(timed=False), None
-        plan, reading, resident = attempt.plan, attempt.reading, attempt.resident
-        heap, _, _, unmeasured = reading or (None, (), (), _NO_HOOK)
-        usage = named(
-            PhaseUsage,
-            (
-                ended - attempt.began,
-                heap,
-                resident.close() if resident is not None else None,
-                unmeasured if phase in plan.heap else "",
-            ),
-        )
+            attempt.reading, attempt.window = window.finish(), None
+        plan, reading, open_resident = attempt.plan, attempt.reading, attempt.resident
+        heap, sites, _, unmeasured = reading or _NO_READING
+        resident = None
+        if open_resident is not None:
+            resident = open_resident.close()
+            attempt.resident = None  # it holds its reader, which the garbage collector does not see
+        measured = ended - attempt.began, heap, resident, unmeasured if phase in plan.heap else ""
         for observer in self._observers:
-            observer.phase_ended(attempt.item, phase, usage)
+            if observer.takes_usage:
+                observer.phase_ended(attempt.item, phase, named(PhaseUsage, measured))
         if plan is NOTHING:
             return None
-        if plan.judged or self._made_reports or (reading is not None and reading.sites):
-            finished = attempt.finished[phase] = self._finish(attempt, phase, usage)
+        if plan.judged or self._made_reports or sites:
+            finished = attempt.finished[phase] = self._finish(attempt, phase, named(PhaseUsage, measured))
         else:  # most phases; what is left of them can travel at once
             finished = None
-            attempt.finished[phase] = pack_usage(phase, usage)
+            attempt.finished[phase] = pack_usage(phase, *measured)
         meter.measuring_seconds += clock() - arrived
         return finished if plan.judged else None
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.entry import is_controller, is_worker
+from pytest_memory.entry import Hooks, is_controller, is_worker
 from pytest_memory.instruments.started import process_started
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.options import OptionReader
@@ -99,7 +99,7 @@ def _take_off(config: pytest.Config, settings: FlightSettings, *, watermark: boo
     return flight
 
 
-class Flight:
+class Flight(Hooks):
     """One process's part of the session: its breadcrumb, and in the first process the recorder.
 
     Attributes:
@@ -266,7 +266,7 @@ class Flight:
         self.crumb = None
 
 
-class WorkerFolders:
+class WorkerFolders(Hooks):
     """In the controller of pytest-xdist: tells each worker where the session lies."""
 
     def __init__(self, flight: Flight) -> None:

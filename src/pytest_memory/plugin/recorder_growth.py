@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_memory.entry import Hooks
 from pytest_memory.plugin.session import MemorySession
 from pytest_memory.report.growth import Retained, growth_lines
 
 
-class GrowthReport:
+class GrowthReport(Hooks):
     """Prints the tests after which the process held more memory than before.
 
     Args:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_memory.entry import Hooks
 from pytest_memory.model import AllocationSite, Limit, Verdict
 from pytest_memory.plugin.carrying import MemoryLimitExceeded
 from pytest_memory.plugin.phases import PhaseHooks
@@ -52,7 +53,7 @@ class Stop:
         return f"the memory guard stopped this test at {self.where}: {used} resident, --memory-guard allows {allowed}"
 
 
-class CallGuard:
+class CallGuard(Hooks):
     """Raises in the running test when the recorder asks, and only while its call runs.
 
     Args:

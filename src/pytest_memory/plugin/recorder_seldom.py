@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_memory.entry import Hooks
+
 if TYPE_CHECKING:
     from pytest_memory.plugin.recorder_recording import Recording
 
 
-class LastDeath:
+class LastDeath(Hooks):
     """Says what the last session died in: in the header, else at the end.
 
     Args:
@@ -33,7 +35,7 @@ class LastDeath:
             terminalreporter.write_line(f"memory: {sentence}")
 
 
-class WarmUp:
+class WarmUp(Hooks):
     """Lets the recorder find its feet, and sample a baseline, before the first test.
 
     Args:

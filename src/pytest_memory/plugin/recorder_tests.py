@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_memory.entry import Hooks
 from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.recorder.cells import make_follower
 
@@ -20,7 +21,7 @@ _CODES = {phase: ACTIVITIES.index(phase) for phase in ("setup", "call", "teardow
 _SETUP, _CALL, _TEARDOWN = _CODES.values()
 
 
-class TestLog:
+class TestLog(Hooks):
     """Follows the tests of one process, and is the plugin that is told where each begins and ends.
 
     A phase shorter than 0.1 ms gets no reading of its own: what it used counts with the phase after it.
@@ -31,9 +32,20 @@ class TestLog:
 
     Attributes:
         enter: See :meth:`Follower.enter <pytest_memory.recorder.cells.Follower.enter>`.
+        takes_usage: Whether there is a journal, for which the end of a phase matters.
     """
 
-    __slots__ = ("_begin", "_crumb", "_finish", "_follower", "_journal", "_watermark", "_worker", "enter")
+    __slots__ = (
+        "_begin",
+        "_crumb",
+        "_finish",
+        "_follower",
+        "_journal",
+        "_watermark",
+        "_worker",
+        "enter",
+        "takes_usage",
+    )
     __test__ = False  # no test of pytest's
 
     def __init__(self, crumb: Breadcrumb, worker: str | None) -> None:
@@ -56,6 +68,7 @@ class TestLog:
     @journal.setter
     def journal(self, journal: JournalWriter | None) -> None:
         self._journal = journal
+        self.takes_usage = journal is not None
         self._follower.put = None if journal is None else journal.put
 
     @property
@@ -118,7 +131,7 @@ class TestLog:
         self.journal = self.watermark = None
 
 
-class OwnPhases:
+class OwnPhases(Hooks):
     """Follows the phases where nothing of ours measures them.
 
     These are no wrappers, and read no more than they must: a session that is only recorded hardly pays for it.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_memory import __version__
+from pytest_memory.entry import Hooks
 from pytest_memory.plugin.carrying import Waiting
 from pytest_memory.plugin.collector import Collector
 from pytest_memory.plugin.phases import PhaseHooks
@@ -30,7 +31,7 @@ SESSION: pytest.StashKey[MemorySession] = pytest.StashKey()
 """Where the session is found in ``config.stash`` while the plugin is loaded."""
 
 
-class MemorySession:
+class MemorySession(Hooks):
     """Everything this process knows about the memory of the session.
 
     Attributes:

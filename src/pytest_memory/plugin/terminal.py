@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.entry import BROKEN_KEY, SESSION_PLUGIN
+from pytest_memory.entry import BROKEN_KEY, SESSION_PLUGIN, Hooks
 from pytest_memory.errors import UnwritableFile
 from pytest_memory.plugin.session import MemorySession
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_memory.report.terminal import Layout
 
 
-class TerminalReport:
+class TerminalReport(Hooks):
     """Tells the user, once, in the process that they see."""
 
     def __init__(self, config: pytest.Config, session: MemorySession) -> None:
@@ -86,7 +86,7 @@ class TerminalReport:
         return project_roots(str(root), (str((root / file).resolve()) for file in files))
 
 
-class BrokenLimits:
+class BrokenLimits(Hooks):
     """Says which tests failed for a limit."""
 
     def pytest_report_teststatus(

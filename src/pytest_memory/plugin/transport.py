@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Verdict
+    from pytest_memory.model import AllocationSite, HeapUsage, Phase, PhaseUsage, ResidentUsage, Verdict
 
 TRAVELLING_SITES = 5
 TRAVELLING_FRAMES = 16
@@ -59,9 +59,10 @@ named = tuple.__new__
 """Makes a named tuple of values in its order: what its own constructor comes down to, for a third of the time."""
 
 
-def pack_usage(phase: Phase, usage: PhaseUsage) -> Packed:
-    """What travels of a phase of which there is nothing else to tell."""
-    seconds, heap, resident, unmeasured = usage
+def pack_usage(
+    phase: Phase, seconds: float, heap: HeapUsage | None, resident: ResidentUsage | None, unmeasured: str
+) -> Packed:
+    """What travels of a phase of which there is nothing else to tell; the rest is that of a :class:`PhaseUsage`."""
     return (
         phase,
         seconds,
@@ -78,7 +79,7 @@ def pack_phase(finished: FinishedPhase) -> Packed:
     sites = [_pack_site(site) for site in finished.sites[:TRAVELLING_SITES]]
     # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
     verdicts = _pack_verdicts(finished.verdicts) if finished.verdicts else ()
-    return (*pack_usage(finished.phase, finished.usage)[:-2], tuple(sites), verdicts)
+    return (*pack_usage(finished.phase, *finished.usage)[:-2], tuple(sites), verdicts)
 
 
 def _pack_verdicts(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:

@@ -9,11 +9,11 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_memory.entry import REPORT_KEY
+from pytest_memory.entry import REPORT_KEY, Hooks
 from pytest_memory.plugin.transport import Packed
 
 
-class UnreportedCalls:
+class UnreportedCalls(Hooks):
     """Notices which calls are not reported, and sends their measurements on."""
 
     def __init__(self) -> None:

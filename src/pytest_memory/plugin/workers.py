@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.entry import REPORT_KEY
+from pytest_memory.entry import REPORT_KEY, Hooks
 
 if TYPE_CHECKING:
     from pytest_memory.plugin.session import MemorySession
 
 
-class WorkerEnd:
+class WorkerEnd(Hooks):
     """In a worker: hands over what does not travel on reports."""
 
     def __init__(self, config: pytest.Config, session: MemorySession) -> None:
@@ -26,7 +26,7 @@ class WorkerEnd:
         output[REPORT_KEY] = self._session.handover()
 
 
-class ControllerEnd:
+class ControllerEnd(Hooks):
     """In the controller: receives it."""
 
     def __init__(self, session: MemorySession) -> None:

@@ -59,12 +59,12 @@ struct pm_thread {
     struct pm_totals *totals;
     union {
         struct {
-            uint16_t nested;       /* inside a call of ours, or of an allocator whose own calls do not count again */
-            uint16_t python_depth; /* inside a Python allocator: what it calls counts for malloc granularity alone */
-            uint16_t muted;        /* building an answer: its objects are the engine's, not the program's */
-            uint16_t ending;       /* its totals are another's already */
+            uint8_t nested;       /* inside a call of ours, or of an allocator whose own calls do not count again */
+            uint8_t python_depth; /* inside a Python allocator: what it calls counts for malloc granularity alone */
+            uint8_t muted;        /* building an answer: its objects are the engine's, not the program's */
+            uint8_t ending;       /* its totals are another's already */
         };
-        uint64_t unusual; /* any of these */
+        uint32_t unusual; /* any of these */
     };
     uint32_t locked; /* holds a ledger's lock: a signal handler that allocates must not take it again */
     struct pm_sampler sampler[PM_LEDGERS];

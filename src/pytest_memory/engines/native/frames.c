@@ -2,6 +2,8 @@
 
 #include "frames.h"
 
+#include <string.h>
+
 size_t pm_frames_walk(struct pm_frame *frames, size_t room, const void *outside) {
     size_t count = 0;
     PyThreadState *thread = PyGILState_GetThisThreadState(); /* this thread's, whether or not it holds the lock */
@@ -42,6 +44,11 @@ static size_t copy_text(PyObject *text, char *buffer, size_t room) {
     int kind = PyUnicode_KIND(text);
     const void *data = PyUnicode_DATA(text);
     Py_ssize_t length = PyUnicode_GET_LENGTH(text);
+    if (PyUnicode_IS_COMPACT_ASCII(text)) {
+        size_t whole = (size_t)length <= room ? (size_t)length : room;
+        memcpy(buffer, data, whole);
+        return whole;
+    }
     for (Py_ssize_t i = 0; i < length && used + 4 <= room; i++) {
         Py_UCS4 c = PyUnicode_READ(kind, data, i);
         if (c < 0x80) {
@@ -69,4 +76,13 @@ size_t pm_frames_filename(const void *code, char *buffer, size_t room) {
 
 size_t pm_frames_name(const void *code, char *buffer, size_t room) {
     return copy_text(pm_code_name((PyCodeObject *)code), buffer, room);
+}
+
+size_t pm_frames_table(const void *code, char *buffer, size_t room) {
+    PyObject *table = ((const PyCodeObject *)code)->co_linetable;
+    if (!table || !PyBytes_Check(table)) return 0;
+    size_t length = (size_t)PyBytes_GET_SIZE(table);
+    if (length > room) length = room;
+    memcpy(buffer, PyBytes_AS_STRING(table), length);
+    return length;
 }

@@ -16,7 +16,7 @@ static inline void pm_lone_add(_Atomic int64_t *word, int64_t delta) {
 
 static inline void pm_lone_raise(_Atomic int64_t *word, int64_t value) {
     int64_t seen = atomic_load_explicit(word, memory_order_relaxed);
-    while (value > seen) {
+    while (__builtin_expect(value > seen, 0)) {
         bool done;
         __asm__ volatile("cmpxchgq %3, %1" : "=@ccz"(done), "+m"(*word), "+a"(seen) : "r"(value));
         if (done) break;

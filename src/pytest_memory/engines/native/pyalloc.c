@@ -18,23 +18,34 @@ static PM_THREAD_LOCAL bool probed;
 
 /* Interpreters with a lock of their own read the allocators while we change them, one word at a time: they may find
  * our function with the context of the one before, which is NULL for the interpreter's own allocators. */
-static inline const PyMemAllocatorEx *beneath(void *context) {
-    return PM_LIKELY(context) ? context : &below[DOMAINS - 1][0];
-}
+static const PyMemAllocatorEx *beneath(void *context) { return context ? context : &below[DOMAINS - 1][0]; }
 
 static inline bool counting(uint32_t state, const struct pm_thread *self) {
     return pm_state_of(state, PM_PYTHON) & PM_OPEN && !self->python_depth && !self->nested;
 }
 
-/* Each hook has a short way, for the window and the blocks of which ledger.h speaks, and a long one. */
+/* Each hook has a short way, for the window and the blocks of which ledger.h speaks, and a long one. The long ones are
+ * not inlined: a short way that ends in a call needs fewer registers kept than one that goes on after it. */
 
-/* Not inlined: a short way that ends in a call needs fewer registers kept than one that goes on after it. */
-static PM_NOINLINE void *account(struct pm_thread *self, void *block, size_t size) {
-    if (block) pm_ledger_allocated(PM_PYTHON, pm_state_of(pm_load_state(), PM_PYTHON), self, block, size);
+static inline struct pm_window *quick_window(void *context, const struct pm_thread *self) {
+    return PM_LIKELY(context) ? pm_quick_window(PM_PYTHON, self) : NULL;
+}
+
+static PM_NOINLINE void *account(void *block, size_t size) {
+    if (block) pm_ledger_allocated(PM_PYTHON, pm_state_of(pm_load_state(), PM_PYTHON), &pm_self, block, size);
     return block;
 }
 
-static void *long_malloc(const PyMemAllocatorEx *next, size_t size) {
+/* The window is asked for again, and not kept over the call: to read it once more is cheaper than to keep a register. */
+static inline void *account_quickly(struct pm_thread *self, void *block, size_t size) {
+    struct pm_window *window = pm_only_window(PM_PYTHON);
+    if (PM_UNLIKELY(!window) || PM_UNLIKELY(!block)) return account(block, size);
+    if (PM_UNLIKELY(!pm_quick_add(PM_PYTHON, window, self, block, size))) return account(block, size);
+    return block;
+}
+
+static PM_NOINLINE void *long_malloc(void *context, size_t size) {
+    const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
     if (!counting(pm_load_state(), self)) {
         if (self->nested) probed = true;
@@ -43,43 +54,41 @@ static void *long_malloc(const PyMemAllocatorEx *next, size_t size) {
     self->python_depth = 1;
     void *block = next->malloc(next->ctx, size);
     self->python_depth = 0;
-    return account(self, block, size);
+    return account(block, size);
 }
 
 static void *hook_malloc(void *context, size_t size) {
-    const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
-    struct pm_window *window = pm_quick_window(PM_PYTHON, self);
-    if (PM_UNLIKELY(!window)) return long_malloc(next, size);
+    const PyMemAllocatorEx *next = context;
+    if (PM_UNLIKELY(!quick_window(context, self))) return long_malloc(context, size);
     self->python_depth = 1;
     void *block = next->malloc(next->ctx, size);
     self->python_depth = 0;
-    if (PM_LIKELY(block && pm_quick_add(PM_PYTHON, window, self, block, size))) return block;
-    return account(self, block, size);
+    return account_quickly(self, block, size);
 }
 
-static void *long_calloc(const PyMemAllocatorEx *next, size_t count, size_t size) {
+static PM_NOINLINE void *long_calloc(void *context, size_t count, size_t size) {
+    const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
     if (!counting(pm_load_state(), self)) return next->calloc(next->ctx, count, size);
     self->python_depth = 1;
     void *block = next->calloc(next->ctx, count, size);
     self->python_depth = 0;
-    return account(self, block, count * size);
+    return account(block, count * size);
 }
 
 static void *hook_calloc(void *context, size_t count, size_t size) {
-    const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
-    struct pm_window *window = pm_quick_window(PM_PYTHON, self);
-    if (PM_UNLIKELY(!window)) return long_calloc(next, count, size);
+    const PyMemAllocatorEx *next = context;
+    if (PM_UNLIKELY(!quick_window(context, self))) return long_calloc(context, count, size);
     self->python_depth = 1;
     void *block = next->calloc(next->ctx, count, size);
     self->python_depth = 0;
-    if (PM_LIKELY(block && pm_quick_add(PM_PYTHON, window, self, block, count * size))) return block;
-    return account(self, block, count * size);
+    return account_quickly(self, block, count * size);
 }
 
-static void *long_realloc(const PyMemAllocatorEx *next, void *old, size_t size) {
+static PM_NOINLINE void *long_realloc(void *context, void *old, size_t size) {
+    const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
     if (!counting(pm_load_state(), self)) return next->realloc(next->ctx, old, size);
     struct pm_before before = {0, 0, 0};
@@ -92,15 +101,15 @@ static void *long_realloc(const PyMemAllocatorEx *next, void *old, size_t size) 
         return NULL;
     }
     pm_ledger_freed(PM_PYTHON, self, before);
-    return account(self, block, size);
+    return account(block, size);
 }
 
 static void *hook_realloc(void *context, void *old, size_t size) {
-    const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
-    struct pm_window *window = pm_quick_window(PM_PYTHON, self);
+    const PyMemAllocatorEx *next = context;
+    struct pm_window *window = quick_window(context, self);
     struct pm_found found;
-    if (PM_UNLIKELY(!window || !pm_quick_find(PM_PYTHON, window, old, &found))) return long_realloc(next, old, size);
+    if (PM_UNLIKELY(!window || !pm_quick_find(PM_PYTHON, window, old, &found))) return long_realloc(context, old, size);
     pm_quick_lift(found);
     self->python_depth = 1;
     void *block = next->realloc(next->ctx, old, size);
@@ -111,22 +120,22 @@ static void *hook_realloc(void *context, void *old, size_t size) {
     }
     pm_quick_drop(window, found);
     if (PM_LIKELY(pm_quick_add(PM_PYTHON, window, self, block, size))) return block;
-    return account(self, block, size);
+    return account(block, size);
 }
 
-static void long_free(const PyMemAllocatorEx *next, void *block) {
+static PM_NOINLINE void long_free(void *context, void *block) {
+    const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
     if (block && counting(pm_load_state(), self)) pm_ledger_freed(PM_PYTHON, self, pm_ledger_lift(PM_PYTHON, block));
     next->free(next->ctx, block);
 }
 
 static void hook_free(void *context, void *block) {
-    const PyMemAllocatorEx *next = beneath(context);
-    struct pm_thread *self = &pm_self;
-    struct pm_window *window = pm_quick_window(PM_PYTHON, self);
+    const PyMemAllocatorEx *next = context;
+    struct pm_window *window = quick_window(context, &pm_self);
     struct pm_found found;
     if (PM_UNLIKELY(!window || !pm_quick_find(PM_PYTHON, window, block, &found))) {
-        long_free(next, block);
+        long_free(context, block);
         return;
     }
     pm_quick_lift(found);

@@ -12,6 +12,7 @@ enum {
     CODE_SLOTS = CODES * 2,
     TEXT = 1 << 25,
     LONGEST_TEXT = 4096,
+    LONGEST_TABLE = 1 << 16,
     SPOTS = 1 << 12,
 };
 
@@ -22,17 +23,18 @@ struct stack {
     uint32_t slot;
 };
 
+/* Its file name, its name and its table of lines stand in the text, one behind the other. */
 struct code {
     struct pm_frame frame; /* only what identifies the code object */
     uint32_t slot;
-    uint32_t filename, filename_length;
-    uint32_t name, name_length;
+    uint32_t clearing; /* the last one after which it was seen */
+    uint32_t begin, filename_length, name_length, table_length;
 };
 
 /* Where in a code object a frame stood. Python finds the line of an instruction by walking through the table of all of
- * them, and most frames of a stack are those of the stack before it. */
+ * them, and most frames of a stack are those of the stack before it, or of the test before. */
 struct spot {
-    uint32_t clearing; /* how often the tables had been cleared */
+    uint32_t flush; /* how often the code objects had been forgotten */
     uint32_t code;
     int32_t instruction;
     int32_t line;
@@ -40,7 +42,8 @@ struct spot {
 
 /* Room is reserved for the largest tables at once; pages cost nothing until they are used. */
 struct pm_stacks {
-    uint32_t count, frames_used, codes_used, text_used, clearings;
+    uint32_t count, frames_used, codes_used, text_used;
+    uint32_t clearings, flushes;
     const void *outside;
     struct pm_frame scratch[PM_STACK_DEPTH];
     struct stack stacks[PM_STACKS];
@@ -57,19 +60,27 @@ struct pm_stacks *pm_stacks_make(void) {
     struct pm_stacks *stacks = pm_reserve(sizeof *stacks);
     if (!stacks) return NULL;
     stacks->count = 1; /* PM_STACK_NONE */
-    stacks->clearings = 1;
+    stacks->clearings = stacks->flushes = 1;
     return stacks;
+}
+
+/* Code objects outlive a window, mostly, so their records do too, until the tables are half full. */
+static void forget_codes(struct pm_stacks *stacks) {
+    for (uint32_t i = 0; i < stacks->codes_used; i++) stacks->code_slots[stacks->codes[i].slot] = 0;
+    stacks->codes_used = stacks->text_used = 0;
+    if (++stacks->flushes == 0) { /* it wrapped: spots of long ago would look like new ones */
+        memset(stacks->spots, 0, sizeof stacks->spots);
+        stacks->flushes = 1;
+    }
 }
 
 void pm_stacks_clear(struct pm_stacks *stacks, const void *outside) {
     stacks->outside = outside;
     for (uint32_t i = 1; i < stacks->count; i++) stacks->stack_slots[stacks->stacks[i].slot] = 0;
-    for (uint32_t i = 0; i < stacks->codes_used; i++) stacks->code_slots[stacks->codes[i].slot] = 0;
     stacks->count = 1;
-    stacks->frames_used = stacks->codes_used = stacks->text_used = 0;
-    if (++stacks->clearings == 0) { /* it wrapped: spots of long ago would look like new ones */
-        memset(stacks->spots, 0, sizeof stacks->spots);
-        stacks->clearings = 1;
+    stacks->frames_used = 0;
+    if (++stacks->clearings == 0 || stacks->codes_used > CODES / 2 || stacks->text_used > TEXT / 2) {
+        forget_codes(stacks);
     }
 }
 
@@ -92,37 +103,64 @@ static bool same_code(const struct pm_frame *a, const struct pm_frame *b) {
     return a->code == b->code && a->name == b->name && a->first_line == b->first_line;
 }
 
-static uint32_t save_text(struct pm_stacks *stacks, size_t (*copy)(const void *, char *, size_t), const void *code,
-                          uint32_t *length) {
-    uint32_t begin = stacks->text_used;
-    *length = (uint32_t)copy(code, stacks->text + begin, LONGEST_TEXT);
-    stacks->text_used += *length;
-    return begin;
+/* Write down what a code object says of itself, behind all other text. */
+static void describe(struct pm_stacks *stacks, struct code *code, const void *object) {
+    code->clearing = stacks->clearings;
+    code->begin = stacks->text_used;
+    char *text = stacks->text + code->begin;
+    code->filename_length = (uint32_t)pm_frames_filename(object, text, LONGEST_TEXT);
+    text += code->filename_length;
+    code->name_length = (uint32_t)pm_frames_name(object, text, LONGEST_TEXT);
+    code->table_length = (uint32_t)pm_frames_table(object, text + code->name_length, LONGEST_TABLE);
 }
 
-/* The record of a frame's code object, made if need be; false if there is no room. */
-static bool find_code(struct pm_stacks *stacks, const struct pm_frame *frame, uint32_t *number) {
+static uint32_t text_length(const struct code *code) {
+    return code->filename_length + code->name_length + code->table_length;
+}
+
+/* Whether two say the same. Of a table that was cut short nothing is known. */
+static bool same_description(const struct pm_stacks *stacks, const struct code *a, const struct code *b) {
+    return a->filename_length == b->filename_length && a->name_length == b->name_length &&
+           a->table_length == b->table_length && a->table_length < LONGEST_TABLE &&
+           memcmp(stacks->text + a->begin, stacks->text + b->begin, text_length(a)) == 0;
+}
+
+/* The record that a frame's code object had when it was last seen, or NULL; and the slot that has it or is to have it. */
+static struct code *known_code(struct pm_stacks *stacks, const struct pm_frame *frame, uint32_t *slot) {
     uint64_t hash = mix(mix(1, (uint64_t)(uintptr_t)frame->code), (uint64_t)(uintptr_t)frame->name);
-    uint32_t slot = (uint32_t)(hash % CODE_SLOTS);
-    for (; stacks->code_slots[slot]; slot = (slot + 1) % CODE_SLOTS) {
-        *number = stacks->code_slots[slot] - 1;
-        if (same_code(&stacks->codes[*number].frame, frame)) return true;
+    for (*slot = (uint32_t)(hash % CODE_SLOTS); stacks->code_slots[*slot]; *slot = (*slot + 1) % CODE_SLOTS) {
+        struct code *code = &stacks->codes[stacks->code_slots[*slot] - 1];
+        if (same_code(&code->frame, frame)) return code;
     }
-    if (stacks->codes_used == CODES || stacks->text_used + 2 * LONGEST_TEXT > TEXT) return false;
-    *number = stacks->codes_used++;
-    stacks->code_slots[slot] = *number + 1;
-    struct code *code = &stacks->codes[*number];
-    code->frame = *frame;
-    code->slot = slot;
-    code->filename = save_text(stacks, pm_frames_filename, frame->code, &code->filename_length);
-    code->name = save_text(stacks, pm_frames_name, frame->code, &code->name_length);
+    return NULL;
+}
+
+/* The record of a frame's code object, made if need be; false if there is no room. What was seen before the tables were
+ * cleared may have gone since, and something else may have come to its address: it has to say the same as it did. */
+static bool find_code(struct pm_stacks *stacks, const struct pm_frame *frame, uint32_t *number) {
+    uint32_t slot;
+    struct code *known = known_code(stacks, frame, &slot);
+    if (!known || known->clearing != stacks->clearings) {
+        if (stacks->codes_used == CODES || stacks->text_used + 2 * LONGEST_TEXT + LONGEST_TABLE > TEXT) return false;
+        struct code *code = &stacks->codes[stacks->codes_used];
+        describe(stacks, code, frame->code);
+        if (known && same_description(stacks, known, code)) {
+            known->clearing = stacks->clearings;
+        } else {
+            code->frame = *frame;
+            code->slot = slot;
+            stacks->text_used += text_length(code);
+            stacks->code_slots[slot] = ++stacks->codes_used;
+        }
+    }
+    *number = stacks->code_slots[slot] - 1;
     return true;
 }
 
 static int32_t find_line(struct pm_stacks *stacks, const struct pm_frame *frame, uint32_t code) {
     struct spot *spot = &stacks->spots[mix(code, (uint32_t)frame->instruction) % SPOTS];
-    if (spot->clearing != stacks->clearings || spot->code != code || spot->instruction != frame->instruction) {
-        *spot = (struct spot){stacks->clearings, code, frame->instruction, pm_frames_line(frame)};
+    if (spot->flush != stacks->flushes || spot->code != code || spot->instruction != frame->instruction) {
+        *spot = (struct spot){stacks->flushes, code, frame->instruction, pm_frames_line(frame)};
     }
     return spot->line;
 }
@@ -167,8 +205,9 @@ size_t pm_stacks_places(const struct pm_stacks *stacks, uint32_t stack, const st
 bool pm_stacks_code(const struct pm_stacks *stacks, uint32_t number, struct pm_text *filename, struct pm_text *name) {
     if (number >= stacks->codes_used) return false;
     const struct code *code = &stacks->codes[number];
-    *filename = (struct pm_text){stacks->text + code->filename, code->filename_length};
-    *name = (struct pm_text){stacks->text + code->name, code->name_length};
+    const char *text = stacks->text + code->begin;
+    *filename = (struct pm_text){text, code->filename_length};
+    *name = (struct pm_text){text + code->filename_length, code->name_length};
     return true;
 }
 
