@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py
     python benchmarks/overhead.py --suite networkx --variant idle --variant none --rounds 15
-    python benchmarks/overhead.py --suite pandas-constructors --suite numpy-multiarray
+    python benchmarks/overhead.py --suite pandas --suite numpy-multiarray
 
 A wheel of this checkout is built and installed in a fresh environment (kept in .venv-bench), beside one with
 pytest-memray from PyPI. Each round runs every variant once, in a new order; a ratio is that of a variant to the
@@ -51,12 +51,17 @@ class Variant:
     peer: bool = False
 
 
+FUNCTION_BASE, MULTIARRAY = "numpy.lib.tests.test_function_base", "numpy._core.tests.test_multiarray"
+CONSTRUCTORS, GROUPBY = "pandas.tests.frame.test_constructors", "pandas.tests.groupby.test_groupby"
+NUMPY, PANDAS = ("numpy", "hypothesis"), ("pandas", "hypothesis")
 SUITES = {
     "networkx": Suite(("networkx",), ("--pyargs", "networkx.classes")),
-    "numpy": Suite(("numpy", "hypothesis"), ("--pyargs", "numpy.lib.tests.test_function_base")),
-    "numpy-multiarray": Suite(("numpy", "hypothesis"), ("--pyargs", "numpy._core.tests.test_multiarray")),
-    "pandas-constructors": Suite(("pandas", "hypothesis"), ("--pyargs", "pandas.tests.frame.test_constructors")),
-    "pandas-groupby": Suite(("pandas", "hypothesis"), ("--pyargs", "pandas.tests.groupby.test_groupby")),
+    "numpy": Suite(NUMPY, ("--pyargs", FUNCTION_BASE, MULTIARRAY)),
+    "numpy-function-base": Suite(NUMPY, ("--pyargs", FUNCTION_BASE)),
+    "numpy-multiarray": Suite(NUMPY, ("--pyargs", MULTIARRAY)),
+    "pandas": Suite(PANDAS, ("--pyargs", CONSTRUCTORS, GROUPBY)),
+    "pandas-constructors": Suite(PANDAS, ("--pyargs", CONSTRUCTORS)),
+    "pandas-groupby": Suite(PANDAS, ("--pyargs", GROUPBY)),
 }
 VARIANTS = {
     "plain": Variant(("-p", "no:memory")),
@@ -72,7 +77,7 @@ VARIANTS = {
     "--memlog": Variant(("--memlog",)),
     "pytest-memray": Variant(("--memray",), peer=True),
 }
-DEFAULT_SUITES = ("networkx", "numpy")
+DEFAULT_SUITES = ("networkx", "numpy-function-base", "pandas-constructors")
 
 
 def main() -> None:
@@ -94,7 +99,7 @@ def main() -> None:
 
 def parsed_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", action="append", choices=SUITES, help="default: networkx and numpy")
+    parser.add_argument("--suite", action="append", choices=SUITES, help=f"default: {', '.join(DEFAULT_SUITES)}")
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="default: all of them")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--wall", action="store_true", help="wall time in place of CPU time")

@@ -78,7 +78,7 @@ struct pm_tally;
  * needs no locked instruction. That thread looks for a new peak where one can end, before it takes away, and not each
  * time that it adds; the others look at both. So a peak is missed only where no order between two threads makes it one. */
 struct pm_window {
-    struct pm_thread *home;
+    struct pm_totals *home; /* those of the thread that opened it; NULL if it shares them */
     _Atomic int64_t live;
     _Atomic int64_t peak;
     uint32_t start; /* the first epoch whose blocks belong to it */

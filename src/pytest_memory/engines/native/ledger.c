@@ -22,8 +22,13 @@ static void raise(_Atomic int64_t *word, int64_t value) {
     }
 }
 
+/* A thread that has only freed so far has no totals. */
+static bool at_home(const struct pm_window *window, const struct pm_thread *self) {
+    return self->totals && window->home == self->totals;
+}
+
 void pm_window_look(struct pm_window *window, const struct pm_thread *self) {
-    if (window->home == self) {
+    if (at_home(window, self)) {
         pm_window_raise(window);
     } else {
         raise(&window->peak_elsewhere, pm_window_live(window));
@@ -31,10 +36,12 @@ void pm_window_look(struct pm_window *window, const struct pm_thread *self) {
 }
 
 static void change(struct pm_window *window, const struct pm_thread *self, int64_t delta) {
-    if (window->home == self && delta >= 0) {
-        pm_window_grow(window, delta);
-    } else if (window->home == self) {
-        pm_window_shrink(window, -delta);
+    if (at_home(window, self)) {
+        if (delta >= 0) {
+            pm_window_grow(window, delta);
+        } else {
+            pm_window_shrink(window, -delta);
+        }
     } else {
         int64_t before = atomic_fetch_add_explicit(&window->live_elsewhere, delta, memory_order_relaxed);
         int64_t most = before + (delta > 0 ? delta : 0);

@@ -14,7 +14,6 @@ struct pm_intervals {
 };
 
 struct pm_ledger {
-    _Atomic(struct pm_window *) simple; /* the only window, if every block belongs to it and few are looked at closer */
     _Atomic(struct pm_window *) top;
     _Atomic uint32_t epoch;          /* of blocks allocated now */
     _Atomic uint32_t sampling_serial; /* moves when a window reseeds the sampling */
@@ -29,6 +28,10 @@ struct pm_ledger {
 };
 
 extern struct pm_ledger pm_ledgers[PM_LEDGERS];
+
+/* The only window of each ledger, if every block belongs to it and few are looked at closer. Not in the ledger, whose
+ * parts are so far from each other that a hook would have to find each from its beginning. */
+extern _Atomic(struct pm_window *) pm_simple[PM_LEDGERS];
 
 /* Blocks at least this large are never left to chance. */
 #define PM_EXACT_SIZE ((size_t)1 << 20)
@@ -102,13 +105,13 @@ static inline void pm_window_shrink(struct pm_window *window, int64_t size) {
 
 /* The window, if an ordinary block needs to look at no other. */
 static inline struct pm_window *pm_only_window(int which) {
-    return atomic_load_explicit(&pm_ledgers[which].simple, memory_order_acquire);
+    return atomic_load_explicit(&pm_simple[which], memory_order_acquire);
 }
 
 /* The same, if this thread may count there by itself. */
 static inline struct pm_window *pm_quick_window(int which, const struct pm_thread *self) {
     struct pm_window *window = pm_only_window(which);
-    return PM_LIKELY(window && window->home == self && !self->unusual) ? window : NULL;
+    return PM_LIKELY(window && window->home == self->totals && !self->unusual) ? window : NULL;
 }
 
 /* Count a new block; false, having done nothing, if it is not an ordinary one. */

@@ -36,10 +36,8 @@ static PM_NOINLINE void *account(void *block, size_t size) {
     return block;
 }
 
-/* The window is asked for again, and not kept over the call: to read it once more is cheaper than to keep a register. */
-static inline void *account_quickly(struct pm_thread *self, void *block, size_t size) {
-    struct pm_window *window = pm_only_window(PM_PYTHON);
-    if (PM_UNLIKELY(!window) || PM_UNLIKELY(!block)) return account(block, size);
+static inline void *account_quickly(struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
+    if (PM_UNLIKELY(!block)) return NULL;
     if (PM_UNLIKELY(!pm_quick_add(PM_PYTHON, window, self, block, size))) return account(block, size);
     return block;
 }
@@ -60,11 +58,12 @@ static PM_NOINLINE void *long_malloc(void *context, size_t size) {
 static void *hook_malloc(void *context, size_t size) {
     struct pm_thread *self = &pm_self;
     const PyMemAllocatorEx *next = context;
-    if (PM_UNLIKELY(!quick_window(context, self))) return long_malloc(context, size);
+    struct pm_window *window = quick_window(context, self);
+    if (PM_UNLIKELY(!window)) return long_malloc(context, size);
     self->python_depth = 1;
     void *block = next->malloc(next->ctx, size);
     self->python_depth = 0;
-    return account_quickly(self, block, size);
+    return account_quickly(window, self, block, size);
 }
 
 static PM_NOINLINE void *long_calloc(void *context, size_t count, size_t size) {
@@ -80,11 +79,12 @@ static PM_NOINLINE void *long_calloc(void *context, size_t count, size_t size) {
 static void *hook_calloc(void *context, size_t count, size_t size) {
     struct pm_thread *self = &pm_self;
     const PyMemAllocatorEx *next = context;
-    if (PM_UNLIKELY(!quick_window(context, self))) return long_calloc(context, count, size);
+    struct pm_window *window = quick_window(context, self);
+    if (PM_UNLIKELY(!window)) return long_calloc(context, count, size);
     self->python_depth = 1;
     void *block = next->calloc(next->ctx, count, size);
     self->python_depth = 0;
-    return account_quickly(self, block, count * size);
+    return account_quickly(window, self, block, count * size);
 }
 
 static PM_NOINLINE void *long_realloc(void *context, void *old, size_t size) {
@@ -119,8 +119,7 @@ static void *hook_realloc(void *context, void *old, size_t size) {
         return NULL;
     }
     pm_quick_drop(window, found);
-    if (PM_LIKELY(pm_quick_add(PM_PYTHON, window, self, block, size))) return block;
-    return account(block, size);
+    return account_quickly(window, self, block, size);
 }
 
 static PM_NOINLINE void long_free(void *context, void *block) {
