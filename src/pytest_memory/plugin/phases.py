@@ -248,9 +248,13 @@ class PhaseHooks(Hooks):
         window = attempt.windows.get(phase)
         if window is not None and (phase != "call" or too_late):
             attempt.window = window
-            if window.collect:
-                gc.collect()
-            window.begin(sampling_seed(attempt.nodeid, phase) if window.sampled else 0)
+            seed = sampling_seed(attempt.nodeid, phase) if window.sampled else 0
+            if phase == "call":
+                window.open(seed)  # by as many calls as where it opens further in: stacks are cut by their number
+            else:
+                if window.collect:
+                    gc.collect()
+                window.begin(seed)
         began = clock()
         meter.measuring_seconds += began - arrived
         attempt.began = began if clock is perf_counter else perf_counter()

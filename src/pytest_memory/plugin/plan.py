@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pytest_memory.policy.leaks import LeakLimit
 
 
-_PLUGGY = 3
-"""Which caller of :meth:`HeapWindow.open` runs the hooks of a call: it is called by what a hook of ours calls, and the
-hook by pluggy. What is around that are pytest's frames, the same in every stack."""
+_PLUGGY = 4
+"""Which caller of :meth:`HeapWindow.begin` runs the hooks of a call: it is called by :meth:`HeapWindow.open`, that by what
+a hook of ours calls, and the hook by pluggy. What is around that are pytest's frames, the same in every stack."""
 
 
 class Plan(NamedTuple):
