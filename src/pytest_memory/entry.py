@@ -5,7 +5,6 @@ An idle session (no option, ini key or marker of ours) loads this module alone, 
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import os
 import sys
@@ -433,7 +432,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(MarkerWatch(), MARKER_WATCH)
     if option_in_use(config):
         OwnModules.come_first(config)
-        with Uncollected():
+        from pytest_memory.garbage import without_collections
+
+        with without_collections():
             from pytest_memory.plugin.recorder import register_recording_alone
 
             register_recording_alone(config)
@@ -508,7 +509,9 @@ def load(config: pytest.Config) -> None:
     manager = config.pluginmanager
     if not manager.has_plugin(SESSION_PLUGIN):
         OwnModules.come_first(config)
-        with Uncollected():
+        from pytest_memory.garbage import without_collections
+
+        with without_collections():  # those that the loading sets off would take longer than it
             from pytest_memory.plugin.registration import register
 
             register(config)
@@ -532,24 +535,6 @@ def refuse_replaced_plugins(pluginmanager: pytest.PytestPluginManager) -> None:
                 f"pytest-memory replaces {distribution} and defines the same flags, so the two cannot be loaded "
                 f"together: uninstall {distribution}, or block one with '-p no:{name}' or '-p no:memory'"
             )
-
-
-class Uncollected:
-    """No garbage is collected inside.
-
-    Our modules are thousands of objects and no garbage; the collections that their loading sets off would take longer
-    than the loading.
-    """
-
-    __slots__ = ("_enabled",)
-
-    def __enter__(self) -> None:
-        self._enabled = gc.isenabled()
-        gc.disable()
-
-    def __exit__(self, *_: object) -> None:
-        if self._enabled:
-            gc.enable()
 
 
 class OwnModules:

@@ -322,7 +322,8 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
     return NULL;
 }
 
-/* A class holds its module, and so half of the program: where the collector cannot see that, nothing of it ever goes. */
+/* The class of the answers holds its module, through its methods, and so half of the program: where the collector cannot
+ * see who holds it, nothing of all that ever goes. */
 static int kernel_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(((struct kernel *)object)->usage);

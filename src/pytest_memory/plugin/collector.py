@@ -83,7 +83,7 @@ class Collector(Hooks):
         ):
             if report.when != "teardown":
                 return  # the report of the teardown, or one that has something to say, takes along what waits
-            if not self._running and "worker_id" not in attributes:  # none of this test's had anything to say
+            if not self._running:  # none of this test's had anything to say
                 self._last = report.location
                 self._keep((None, report.nodeid), "passed", waiting.take(report))
                 return
@@ -129,8 +129,8 @@ class Collector(Hooks):
         return self._records(self.tally.heaviest(count))
 
     def _records(self, positions: Iterable[int]) -> tuple[TestRecord, ...]:
+        from pytest_memory.garbage import without_collections
         from pytest_memory.plugin.unpacking import FrameCache, unpack_record
-        from pytest_memory.store.garbage import without_collections
 
         records: list[TestRecord] = []
         frames: FrameCache = {}

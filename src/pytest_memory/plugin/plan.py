@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 _PLUGGY = 4
-"""Which caller of :meth:`HeapWindow.begin` runs the hooks of a call: it is called by :meth:`HeapWindow.open`, that by what
-a hook of ours calls, and the hook by pluggy. What is around that are pytest's frames, the same in every stack."""
+"""Which caller of :meth:`HeapWindow.begin` runs the hooks of a call: it is called by :meth:`HeapWindow.open`, that by
+what a hook of ours calls, and the hook by pluggy. What is around that are pytest's frames, the same in every stack."""
 
 
 class Plan(NamedTuple):

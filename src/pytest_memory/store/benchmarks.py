@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_memory.errors import UnreadableFile
+from pytest_memory.garbage import without_collections
 from pytest_memory.model.benchmark import BLOB, SERIES_KEYS, BenchmarkMetric
 from pytest_memory.store.dims import Dim, dims_of
-from pytest_memory.store.garbage import without_collections
 from pytest_memory.store.numerals import LARGEST, all_numbers_of, floats_of, number_of, numbers_of, parse_lazily
 
 _MEMBERS = itemgetter("fullname", "stats", "params", "extra_info", "group")

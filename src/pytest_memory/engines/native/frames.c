@@ -78,11 +78,9 @@ size_t pm_frames_name(const void *code, char *buffer, size_t room) {
     return copy_text(pm_code_name((PyCodeObject *)code), buffer, room);
 }
 
-size_t pm_frames_table(const void *code, char *buffer, size_t room) {
+const char *pm_frames_table(const void *code, size_t *length) {
     PyObject *table = ((const PyCodeObject *)code)->co_linetable;
-    if (!table || !PyBytes_Check(table)) return 0;
-    size_t length = (size_t)PyBytes_GET_SIZE(table);
-    if (length > room) length = room;
-    memcpy(buffer, PyBytes_AS_STRING(table), length);
-    return length;
+    bool known = table && PyBytes_Check(table);
+    *length = known ? (size_t)PyBytes_GET_SIZE(table) : 0;
+    return known ? PyBytes_AS_STRING(table) : "";
 }

@@ -22,7 +22,7 @@ int32_t pm_frames_line(const struct pm_frame *frame);
 size_t pm_frames_filename(const void *code, char *buffer, size_t room);
 size_t pm_frames_name(const void *code, char *buffer, size_t room);
 
-/* Copy the table by which its instructions have lines, at most `room` bytes. Returns the length. */
-size_t pm_frames_table(const void *code, char *buffer, size_t room);
+/* The table by which its instructions have lines. */
+const char *pm_frames_table(const void *code, size_t *length);
 
 #endif

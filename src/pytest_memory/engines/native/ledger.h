@@ -103,14 +103,9 @@ static inline void pm_window_shrink(struct pm_window *window, int64_t size) {
     pm_lone_add(&window->live, -size);
 }
 
-/* The window, if an ordinary block needs to look at no other. */
-static inline struct pm_window *pm_only_window(int which) {
-    return atomic_load_explicit(&pm_simple[which], memory_order_acquire);
-}
-
-/* The same, if this thread may count there by itself. */
+/* The window, if this thread and an ordinary block need to look at no other. */
 static inline struct pm_window *pm_quick_window(int which, const struct pm_thread *self) {
-    struct pm_window *window = pm_only_window(which);
+    struct pm_window *window = atomic_load_explicit(&pm_simple[which], memory_order_acquire);
     return PM_LIKELY(window && window->home == self->totals && !self->unusual) ? window : NULL;
 }
 

@@ -12,7 +12,6 @@ enum {
     CODE_SLOTS = CODES * 2,
     TEXT = 1 << 25,
     LONGEST_TEXT = 4096,
-    LONGEST_TABLE = 1 << 16,
     SPOTS = 1 << 12,
 };
 
@@ -23,12 +22,13 @@ struct stack {
     uint32_t slot;
 };
 
-/* Its file name, its name and its table of lines stand in the text, one behind the other. */
+/* Its file name and its name stand in the text, one behind the other. */
 struct code {
     struct pm_frame frame; /* only what identifies the code object */
     uint32_t slot;
     uint32_t clearing; /* the last one after which it was seen */
-    uint32_t begin, filename_length, name_length, table_length;
+    uint32_t begin, filename_length, name_length;
+    uint64_t lines; /* a hash of its table of lines */
 };
 
 /* Where in a code object a frame stood. Python finds the line of an instruction by walking through the table of all of
@@ -103,25 +103,34 @@ static bool same_code(const struct pm_frame *a, const struct pm_frame *b) {
     return a->code == b->code && a->name == b->name && a->first_line == b->first_line;
 }
 
+static uint64_t hash_lines(const void *object) {
+    size_t length;
+    const char *table = pm_frames_table(object, &length);
+    uint64_t hash = length, word;
+    for (; length >= sizeof word; length -= sizeof word, table += sizeof word) {
+        memcpy(&word, table, sizeof word);
+        hash = mix(hash, word);
+    }
+    word = 0;
+    memcpy(&word, table, length);
+    return mix(hash, word);
+}
+
 /* Write down what a code object says of itself, behind all other text. */
 static void describe(struct pm_stacks *stacks, struct code *code, const void *object) {
     code->clearing = stacks->clearings;
     code->begin = stacks->text_used;
     char *text = stacks->text + code->begin;
     code->filename_length = (uint32_t)pm_frames_filename(object, text, LONGEST_TEXT);
-    text += code->filename_length;
-    code->name_length = (uint32_t)pm_frames_name(object, text, LONGEST_TEXT);
-    code->table_length = (uint32_t)pm_frames_table(object, text + code->name_length, LONGEST_TABLE);
+    code->name_length = (uint32_t)pm_frames_name(object, text + code->filename_length, LONGEST_TEXT);
+    code->lines = hash_lines(object);
 }
 
-static uint32_t text_length(const struct code *code) {
-    return code->filename_length + code->name_length + code->table_length;
-}
+static uint32_t text_length(const struct code *code) { return code->filename_length + code->name_length; }
 
-/* Whether two say the same. Of a table that was cut short nothing is known. */
 static bool same_description(const struct pm_stacks *stacks, const struct code *a, const struct code *b) {
     return a->filename_length == b->filename_length && a->name_length == b->name_length &&
-           a->table_length == b->table_length && a->table_length < LONGEST_TABLE &&
+           a->lines == b->lines &&
            memcmp(stacks->text + a->begin, stacks->text + b->begin, text_length(a)) == 0;
 }
 
@@ -141,7 +150,7 @@ static bool find_code(struct pm_stacks *stacks, const struct pm_frame *frame, ui
     uint32_t slot;
     struct code *known = known_code(stacks, frame, &slot);
     if (!known || known->clearing != stacks->clearings) {
-        if (stacks->codes_used == CODES || stacks->text_used + 2 * LONGEST_TEXT + LONGEST_TABLE > TEXT) return false;
+        if (stacks->codes_used == CODES || stacks->text_used + 2 * LONGEST_TEXT > TEXT) return false;
         struct code *code = &stacks->codes[stacks->codes_used];
         describe(stacks, code, frame->code);
         if (known && same_description(stacks, known, code)) {
