@@ -50,7 +50,8 @@ struct pm_totals {
 } __attribute__((aligned(64)));
 
 struct pm_sampler {
-    int64_t gap;     /* bytes until the next sample; endless where nobody samples */
+    uint64_t room;   /* bytes until a block is looked at closer: at most PM_SIZE_MASK, so that large blocks always are */
+    int64_t beyond;  /* bytes from there to the next sample; endless where nobody samples */
     uint64_t random; /* state of the generator */
     uint32_t serial; /* of the window that seeded it */
 };
@@ -64,7 +65,7 @@ struct pm_thread {
             uint8_t muted;        /* building an answer: its objects are the engine's, not the program's */
             uint8_t ending;       /* its totals are another's already */
         };
-        uint32_t unusual; /* any of these */
+        uint64_t unusual; /* any of these */
     };
     uint32_t locked; /* holds a ledger's lock: a signal handler that allocates must not take it again */
     struct pm_sampler sampler[PM_LEDGERS];
@@ -77,10 +78,15 @@ struct pm_tally;
 /* What is live is the sum of two words, one for the thread that opened the window and one for all others. The first
  * needs no locked instruction. That thread looks for a new peak where one can end, before it takes away, and not each
  * time that it adds; the others look at both. So a peak is missed only where no order between two threads makes it one. */
+struct pm_leaf;
+
 struct pm_window {
     struct pm_totals *home; /* those of the thread that opened it; NULL if it shares them */
     _Atomic int64_t live;
     _Atomic int64_t peak;
+    _Atomic int64_t allocated_alone; /* by that thread while no other window was open: not in its totals */
+    _Atomic int64_t allocations_alone;
+    struct pm_leaf *leaf; /* where that thread found a block last */
     uint32_t start; /* the first epoch whose blocks belong to it */
     uint32_t stamp; /* the same, as it stands in the cells */
     _Atomic(struct pm_window *) outer;

@@ -20,6 +20,9 @@
 #error "pytest-memory's native engine knows CPython 3.10 to 3.14; --memory-engine=auto falls back to another"
 #endif
 
+/* From 3.12 on an interpreter may have a lock of its own, and so run while another changes what all share. */
+enum { PM_OWN_LOCKS = PY_VERSION_HEX >= 0x030C0000 };
+
 #if PY_VERSION_HEX < 0x030B0000 /* 3.10 */
 
 #include <frameobject.h>

@@ -109,17 +109,29 @@ static inline struct pm_window *pm_quick_window(int which, const struct pm_threa
     return PM_LIKELY(window && window->home == self->totals && !self->unusual) ? window : NULL;
 }
 
+/* The cell of an address, or NULL: most blocks lie under the leaf of the one before. What is remembered is one word, so
+ * that a signal handler which does the same in between does no harm. */
+static inline uint32_t *pm_quick_cell(int which, struct pm_window *window, void *block) {
+    uintptr_t address = (uintptr_t)block;
+    struct pm_leaf *leaf = window->leaf;
+    if (PM_UNLIKELY(leaf->root != address >> PM_LEAF_BITS)) {
+        leaf = pm_shadow_leaf(&pm_ledgers[which].blocks, address);
+        if (!leaf) return NULL;
+        window->leaf = leaf;
+    }
+    return pm_leaf_cell(leaf, address);
+}
+
 /* Count a new block; false, having done nothing, if it is not an ordinary one. */
 static inline bool pm_quick_add(int which, struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
     struct pm_sampler *sampler = &self->sampler[which];
-    if (PM_UNLIKELY(size >= PM_SIZE_MASK || sampler->gap <= (int64_t)size)) return false;
-    uint32_t *cell = pm_shadow_cell(&pm_ledgers[which].blocks, (uintptr_t)block);
+    if (PM_UNLIKELY(size >= sampler->room)) return false;
+    uint32_t *cell = pm_quick_cell(which, window, block);
     if (PM_UNLIKELY(!cell)) return false;
-    struct pm_totals *totals = self->totals;
-    sampler->gap -= (int64_t)size;
+    sampler->room -= size;
     pm_cell_set(cell, window->stamp | (uint32_t)size);
-    pm_lone_add(&totals->allocated[which], (int64_t)size);
-    pm_lone_add(&totals->allocations[which], 1);
+    pm_lone_add(&window->allocated_alone, (int64_t)size);
+    pm_lone_add(&window->allocations_alone, 1);
     pm_window_grow(window, (int64_t)size);
     return true;
 }
@@ -131,9 +143,9 @@ struct pm_found {
 };
 
 /* Look a block up; false if it is not an ordinary one. */
-static inline bool pm_quick_find(int which, const struct pm_window *window, void *block, struct pm_found *found) {
+static inline bool pm_quick_find(int which, struct pm_window *window, void *block, struct pm_found *found) {
     *found = (struct pm_found){NULL, 0};
-    uint32_t *cell = pm_shadow_cell(&pm_ledgers[which].blocks, (uintptr_t)block);
+    uint32_t *cell = pm_quick_cell(which, window, block);
     if (PM_UNLIKELY(!cell)) return true;
     uint32_t entry = pm_cell_get(cell), size = entry - window->stamp;
     if (PM_UNLIKELY(size >= PM_SIZE_MASK)) return entry < window->stamp;

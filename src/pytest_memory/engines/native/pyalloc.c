@@ -1,5 +1,4 @@
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "interpreter.h"
 
 #include "pyalloc.h"
 
@@ -28,7 +27,7 @@ static inline bool counting(uint32_t state, const struct pm_thread *self) {
  * not inlined: a short way that ends in a call needs fewer registers kept than one that goes on after it. */
 
 static inline struct pm_window *quick_window(void *context, const struct pm_thread *self) {
-    return PM_LIKELY(context) ? pm_quick_window(PM_PYTHON, self) : NULL;
+    return PM_LIKELY(context) || !PM_OWN_LOCKS ? pm_quick_window(PM_PYTHON, self) : NULL;
 }
 
 static PM_NOINLINE void *account(void *block, size_t size) {

@@ -34,8 +34,18 @@
 /* Most of the root is empty: whether there is a leaf at all is noted for each group of so many places. */
 #define PM_GROUP 1024
 
+/* Its cells begin so many bytes further on, on a page of their own however large pages are: all of them can be given back,
+ * and the leaf still knows its place. */
+#define PM_LEAF_HEAD 65536
+
+struct pm_leaf {
+    uintptr_t root; /* the place that it has there */
+};
+
+static inline uint32_t *pm_leaf_cells(struct pm_leaf *leaf) { return (uint32_t *)(void *)((char *)leaf + PM_LEAF_HEAD); }
+
 struct pm_shadow {
-    _Atomic(uint32_t *) leaves[PM_ROOT_SIZE];
+    _Atomic(struct pm_leaf *) leaves[PM_ROOT_SIZE];
     _Atomic bool grown[PM_ROOT_SIZE / PM_GROUP];
 };
 
@@ -48,13 +58,21 @@ void pm_shadow_drop(struct pm_shadow *shadow);
 /* Bytes of the table that are in memory. Slow. */
 size_t pm_shadow_resident(struct pm_shadow *shadow);
 
-/* The cell of an address, or NULL. */
-static inline uint32_t *pm_shadow_cell(struct pm_shadow *shadow, uintptr_t address) {
+/* The leaf of an address, or NULL. */
+static inline struct pm_leaf *pm_shadow_leaf(struct pm_shadow *shadow, uintptr_t address) {
     uintptr_t root = address >> PM_LEAF_BITS;
     if (PM_UNLIKELY(root >= PM_ROOT_SIZE)) return NULL;
-    uint32_t *leaf = atomic_load_explicit(&shadow->leaves[root], memory_order_acquire);
-    if (PM_UNLIKELY(!leaf)) return NULL;
-    return leaf + ((address & ((1u << PM_LEAF_BITS) - 1)) >> PM_GRANULE_BITS);
+    return atomic_load_explicit(&shadow->leaves[root], memory_order_acquire);
+}
+
+static inline uint32_t *pm_leaf_cell(struct pm_leaf *leaf, uintptr_t address) {
+    return pm_leaf_cells(leaf) + ((address & ((1u << PM_LEAF_BITS) - 1)) >> PM_GRANULE_BITS);
+}
+
+/* The cell of an address, or NULL. */
+static inline uint32_t *pm_shadow_cell(struct pm_shadow *shadow, uintptr_t address) {
+    struct pm_leaf *leaf = pm_shadow_leaf(shadow, address);
+    return PM_LIKELY(leaf) ? pm_leaf_cell(leaf, address) : NULL;
 }
 
 static inline uint32_t *pm_shadow_make(struct pm_shadow *shadow, uintptr_t address) {

@@ -179,16 +179,23 @@ static double chance(uint64_t *state) {
 /* Bytes until the next sample. */
 static int64_t draw_gap(struct pm_sampler *sampler) { return (int64_t)(-log(chance(&sampler->random)) * SAMPLE_MEAN) + 1; }
 
+static void set_gap(struct pm_sampler *sampler, int64_t gap) {
+    sampler->room = gap < (int64_t)PM_SIZE_MASK ? (uint64_t)gap : PM_SIZE_MASK;
+    sampler->beyond = gap - (int64_t)sampler->room;
+}
+
 void pm_sample_anew(struct pm_ledger *ledger, struct pm_thread *self) {
     struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
     sampler->serial = atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed);
     sampler->random = (ledger->seed + 1 + self->totals->index) * 0x9e3779b97f4a7c15u | 1;
     for (int i = 0; i < 4; i++) chance(&sampler->random);
-    sampler->gap = draw_gap(sampler);
+    set_gap(sampler, draw_gap(sampler));
 }
 
 void pm_sample_never(struct pm_ledger *ledger, struct pm_thread *self) {
-    self->sampler[number_of(ledger)] = (struct pm_sampler){.gap = INT64_MAX};
+    struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
+    *sampler = (struct pm_sampler){0, 0, 0, 0};
+    set_gap(sampler, INT64_MAX);
 }
 
 bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size) {
@@ -197,10 +204,9 @@ bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size
     if (sampler->serial != atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed)) {
         pm_sample_anew(ledger, self);
     }
-    sampler->gap -= (int64_t)size;
-    if (sampler->gap > 0) return false;
-    sampler->gap = draw_gap(sampler);
-    return true;
+    int64_t gap = sampler->beyond + (int64_t)sampler->room - (int64_t)size;
+    set_gap(sampler, gap > 0 ? gap : draw_gap(sampler));
+    return gap <= 0;
 }
 
 uint32_t pm_sites_known(struct pm_ledger *ledger) { return pm_stacks_count(tables[number_of(ledger)].stacks); }

@@ -12,7 +12,7 @@ enum {
     CODE_SLOTS = CODES * 2,
     TEXT = 1 << 25,
     LONGEST_TEXT = 4096,
-    SPOTS = 1 << 12,
+    SPOTS = 1 << 15,
 };
 
 struct stack {

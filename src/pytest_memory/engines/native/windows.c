@@ -11,6 +11,8 @@ struct pm_ledger pm_ledgers[PM_LEDGERS] = {
     [PM_PYTHON] = {.lock = PTHREAD_MUTEX_INITIALIZER},
 };
 
+static struct pm_leaf nowhere = {.root = UINTPTR_MAX}; /* no block lies under it */
+
 static uint32_t serials; /* of windows and of samplings; 0 is nobody's */
 
 static struct pm_window *first(struct pm_ledger *ledger) {
@@ -106,6 +108,9 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
     window->start = pm_epoch(ledger);
     window->stamp = window->start << PM_EPOCH_SHIFT;
     window->lost = ledger->lost;
+    window->leaf = &nowhere;
+    atomic_store_explicit(&window->allocated_alone, 0, memory_order_relaxed);
+    atomic_store_explicit(&window->allocations_alone, 0, memory_order_relaxed);
     atomic_store_explicit(&window->live, 0, memory_order_relaxed);
     atomic_store_explicit(&window->peak, 0, memory_order_relaxed);
     atomic_store_explicit(&window->live_elsewhere, 0, memory_order_relaxed);
@@ -140,8 +145,10 @@ void pm_window_close(int which, struct pm_window *window, struct pm_reading *rea
     atomic_thread_fence(memory_order_acquire);
     reading->peak = pm_window_peak(window);
     if (reading->peak < reading->retained) reading->peak = reading->retained;
-    reading->allocated = (own ? own->allocated[which] : pm_threads_allocated(which)) - window->allocated;
-    reading->allocations = (own ? own->allocations[which] : pm_threads_allocations(which)) - window->allocations;
+    reading->allocated = (own ? own->allocated[which] : pm_threads_allocated(which)) - window->allocated +
+                         atomic_load_explicit(&window->allocated_alone, memory_order_relaxed);
+    reading->allocations = (own ? own->allocations[which] : pm_threads_allocations(which)) - window->allocations +
+                           atomic_load_explicit(&window->allocations_alone, memory_order_relaxed);
     /* A block that another thread was about to count when the window opened is live in it and was summed before. */
     if (reading->allocated < reading->peak) reading->allocated = reading->peak;
     reading->lost = ledger->lost - window->lost;
