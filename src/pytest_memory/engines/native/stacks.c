@@ -22,13 +22,13 @@ struct stack {
     uint32_t slot;
 };
 
-/* Its file name and its name stand in the text, one behind the other. */
+/* Its file name, its name and, unless it is long, its table of lines stand in the text, one behind the other. */
 struct code {
     struct pm_frame frame; /* only what identifies the code object */
     uint32_t slot;
     uint32_t clearing; /* the last one after which it was seen */
-    uint32_t begin, filename_length, name_length;
-    uint64_t lines; /* a hash of its table of lines */
+    uint32_t begin, filename_length, name_length, table_length;
+    uint64_t table_hash; /* of one that does not stand there */
 };
 
 /* Where in a code object a frame stood. Python finds the line of an instruction by walking through the table of all of
@@ -103,9 +103,7 @@ static bool same_code(const struct pm_frame *a, const struct pm_frame *b) {
     return a->code == b->code && a->name == b->name && a->first_line == b->first_line;
 }
 
-static uint64_t hash_lines(const void *object) {
-    size_t length;
-    const char *table = pm_frames_table(object, &length);
+static uint64_t hash_bytes(const char *table, size_t length) {
     uint64_t hash = length, word;
     for (; length >= sizeof word; length -= sizeof word, table += sizeof word) {
         memcpy(&word, table, sizeof word);
@@ -122,15 +120,24 @@ static void describe(struct pm_stacks *stacks, struct code *code, const void *ob
     code->begin = stacks->text_used;
     char *text = stacks->text + code->begin;
     code->filename_length = (uint32_t)pm_frames_filename(object, text, LONGEST_TEXT);
-    code->name_length = (uint32_t)pm_frames_name(object, text + code->filename_length, LONGEST_TEXT);
-    code->lines = hash_lines(object);
+    text += code->filename_length;
+    code->name_length = (uint32_t)pm_frames_name(object, text, LONGEST_TEXT);
+    text += code->name_length;
+    size_t length;
+    const char *table = pm_frames_table(object, &length);
+    bool kept = length <= LONGEST_TEXT; /* to compare bytes takes a tenth of what a hash takes */
+    code->table_length = kept ? (uint32_t)length : 0;
+    code->table_hash = kept ? 0 : hash_bytes(table, length);
+    memcpy(text, table, code->table_length);
 }
 
-static uint32_t text_length(const struct code *code) { return code->filename_length + code->name_length; }
+static uint32_t text_length(const struct code *code) {
+    return code->filename_length + code->name_length + code->table_length;
+}
 
 static bool same_description(const struct pm_stacks *stacks, const struct code *a, const struct code *b) {
     return a->filename_length == b->filename_length && a->name_length == b->name_length &&
-           a->lines == b->lines &&
+           a->table_length == b->table_length && a->table_hash == b->table_hash &&
            memcmp(stacks->text + a->begin, stacks->text + b->begin, text_length(a)) == 0;
 }
 
@@ -150,7 +157,7 @@ static bool find_code(struct pm_stacks *stacks, const struct pm_frame *frame, ui
     uint32_t slot;
     struct code *known = known_code(stacks, frame, &slot);
     if (!known || known->clearing != stacks->clearings) {
-        if (stacks->codes_used == CODES || stacks->text_used + 2 * LONGEST_TEXT > TEXT) return false;
+        if (stacks->codes_used == CODES || stacks->text_used + 3 * LONGEST_TEXT > TEXT) return false;
         struct code *code = &stacks->codes[stacks->codes_used];
         describe(stacks, code, frame->code);
         if (known && same_description(stacks, known, code)) {
@@ -167,7 +174,7 @@ static bool find_code(struct pm_stacks *stacks, const struct pm_frame *frame, ui
 }
 
 static int32_t find_line(struct pm_stacks *stacks, const struct pm_frame *frame, uint32_t code) {
-    struct spot *spot = &stacks->spots[mix(code, (uint32_t)frame->instruction) % SPOTS];
+    struct spot *spot = &stacks->spots[mix(mix(1, code), (uint32_t)frame->instruction) % SPOTS];
     if (spot->flush != stacks->flushes || spot->code != code || spot->instruction != frame->instruction) {
         *spot = (struct spot){stacks->flushes, code, frame->instruction, pm_frames_line(frame)};
     }
