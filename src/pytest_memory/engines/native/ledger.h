@@ -109,20 +109,20 @@ static inline struct pm_window *pm_quick_window(int which, const struct pm_threa
     return PM_LIKELY(window && window->home == self->totals && !self->unusual) ? window : NULL;
 }
 
-/* The cell of an address, or NULL: most blocks lie under the leaf of the one before. What is remembered is one word, so
+/* The cell of a block, or NULL: most blocks lie under the leaf of the one before. What is remembered is one word, so
  * that a signal handler which does the same in between does no harm. */
 static inline uint32_t *pm_quick_cell(int which, struct pm_window *window, void *block) {
     uintptr_t address = (uintptr_t)block;
     struct pm_leaf *leaf = window->leaf;
     if (PM_UNLIKELY(leaf->root != address >> PM_LEAF_BITS)) {
-        leaf = pm_shadow_leaf(&pm_ledgers[which].blocks, address);
+        leaf = address ? pm_shadow_leaf(&pm_ledgers[which].blocks, address) : NULL;
         if (!leaf) return NULL;
-        window->leaf = leaf;
+        if (leaf->root) window->leaf = leaf; /* the first is never remembered: no block at all would lie there */
     }
     return pm_leaf_cell(leaf, address);
 }
 
-/* Count a new block; false, having done nothing, if it is not an ordinary one. */
+/* Count a new block; false, having done nothing, if it is not an ordinary one, or none. */
 static inline bool pm_quick_add(int which, struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
     struct pm_sampler *sampler = &self->sampler[which];
     if (PM_UNLIKELY(size >= sampler->room)) return false;

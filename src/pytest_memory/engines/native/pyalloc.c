@@ -36,7 +36,6 @@ static PM_NOINLINE void *account(void *block, size_t size) {
 }
 
 static inline void *account_quickly(struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
-    if (PM_UNLIKELY(!block)) return NULL;
     if (PM_UNLIKELY(!pm_quick_add(PM_PYTHON, window, self, block, size))) return account(block, size);
     return block;
 }
