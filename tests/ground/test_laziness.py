@@ -186,3 +186,32 @@ def test_a_session_goes_when_the_interpreter_does(suite, options):
         return {line.split()[-1] for line in done.stderr.splitlines() if "wiping" in line}
 
     assert not {module for module in wiped(*options) - wiped() if module.split(".")[0] in {"_pytest", "test_one"}}
+
+
+def test_plugins_show_their_hooks_and_load_without_collections(suite):
+    """pytest goes through all that a plugin shows, and a garbage collection through all there is."""
+    (suite / "conftest.py").write_text(
+        """
+import gc
+
+shown, collecting = set(), []
+
+def pytest_plugin_registered(plugin_name):
+    if plugin_name.startswith("pytest-memory"):
+        collecting.append(gc.isenabled())
+
+def pytest_sessionfinish(session):
+    ours = [plugin for name, plugin in session.config.pluginmanager.list_name_plugin() if "pytest-memory" in name]
+    print("\\nplugins", len(ours), "shown", *{name for plugin in ours for name in dir(plugin)})
+    print("collecting", *collecting, gc.isenabled())
+"""
+    )
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "pytest_memory.entry", "--memory", "--memlog"]
+    done = subprocess.run(command, cwd=suite, capture_output=True, text=True, timeout=60, check=True)
+    told = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line.startswith(("plugins", "collecting")))
+    count, _, *names = told["plugins"].split()
+    assert int(count) >= 5
+    assert names and all(name.startswith("pytest_") for name in names)
+    *loading, afterwards = told["collecting"].split()
+    assert set(loading) == {"False"}
+    assert afterwards == "True"

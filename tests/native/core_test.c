@@ -279,6 +279,25 @@ static void test_leftovers_of_a_size_are_no_blocks(void) {
     EXPECT(reading.retained, 0);
 }
 
+/* Low in the address space, where a program that was linked to a fixed place has its heap, a block may lie under the first
+ * leaf. NULL would too. */
+static void test_none_is_no_block(void) {
+    struct pm_thread *self = &pm_self;
+    char *low = (char *)0x10000;
+    EXPECT(pm_shadow_make(&pm_ledgers[PM_MALLOC].blocks, (uintptr_t)low) != NULL, 1);
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    pm_ledger_allocated(PM_MALLOC, pm_state_of(pm_load_state(), PM_MALLOC), self, low, 16); /* gives the thread room */
+    EXPECT(pm_quick_add(PM_MALLOC, window, self, low + 16, 32), 1);
+    EXPECT(pm_quick_add(PM_MALLOC, window, self, NULL, 64), 0);
+    struct pm_found found;
+    EXPECT(pm_quick_find(PM_MALLOC, window, low + 16, &found) && found.size == 32, 1);
+    EXPECT(pm_quick_find(PM_MALLOC, window, NULL, &found) && !found.cell, 1);
+    close_window(window, &reading);
+    EXPECT(reading.allocated, 48);
+    EXPECT(reading.allocations, 2);
+}
+
 int main(void) {
     for (int i = 0; i < PM_FUNCTION_COUNT; i++) pm_functions[i].original = NULL;
     pm_real.malloc = malloc, pm_real.free = free, pm_real.calloc = calloc, pm_real.realloc = realloc;
@@ -287,6 +306,7 @@ int main(void) {
     test_walks();
     test_sizes_at_the_edges();
     test_leftovers_of_a_size_are_no_blocks();
+    test_none_is_no_block();
     test_epochs_wrap();
     test_mappings_in_pieces();
     test_more_stacks_than_there_is_room_for();

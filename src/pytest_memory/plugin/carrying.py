@@ -109,7 +109,7 @@ class Waiting:
         attempt = _reported(self._phases, report)
         if attempt is None:
             return []
-        phases = [pack_phase(one) if isinstance(one, FinishedPhase) else one for one in attempt.finished.values()]
+        phases = list(map(_packed, attempt.finished.values()))
         attempt.finished.clear()
         return phases
 

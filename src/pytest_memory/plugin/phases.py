@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         """Somebody who follows the session phase by phase, such as the flight recorder.
 
         Attributes:
-            takes_usage: Whether he is to be told of the end of phases, at the moment.
+            takes_usage: Whether the end of a phase is of interest, at the moment.
         """
 
         takes_usage: bool

@@ -74,12 +74,11 @@ struct pm_thread {
 extern PM_THREAD_LOCAL struct pm_thread pm_self;
 
 struct pm_tally;
+struct pm_leaf;
 
 /* What is live is the sum of two words, one for the thread that opened the window and one for all others. The first
  * needs no locked instruction. That thread looks for a new peak where one can end, before it takes away, and not each
  * time that it adds; the others look at both. So a peak is missed only where no order between two threads makes it one. */
-struct pm_leaf;
-
 struct pm_window {
     struct pm_totals *home; /* those of the thread that opened it; NULL if it shares them */
     _Atomic int64_t live;

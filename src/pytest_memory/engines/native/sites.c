@@ -194,7 +194,7 @@ void pm_sample_anew(struct pm_ledger *ledger, struct pm_thread *self) {
 
 void pm_sample_never(struct pm_ledger *ledger, struct pm_thread *self) {
     struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
-    *sampler = (struct pm_sampler){0, 0, 0, 0};
+    *sampler = (struct pm_sampler){0};
     set_gap(sampler, INT64_MAX);
 }
 
