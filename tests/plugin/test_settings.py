@@ -173,7 +173,7 @@ class TestReports:
             class Slow:
                 takes_usage = True
 
-                def phase_began(self, item, phase):
+                def enter(self, item, activity):
                     time.sleep(0.2)
                 def phase_ended(self, item, phase, usage):
                     pass

@@ -137,7 +137,7 @@ class Collector(Hooks):
         last = self.tally.last
         with without_collections():
             for position in positions:
-                worker, nodeid, outcome, phases = marshal.loads(self._ended[position])
+                (worker, nodeid), outcome, phases = marshal.loads(self._ended[position])
                 record = unpack_record(worker, nodeid, outcome, phases, frames)
                 whole = self._whole_sites.get((worker, nodeid))
                 if whole is not None and record.sites and last[worker, nodeid] == position:  # not those of a rerun
@@ -161,8 +161,8 @@ class Collector(Hooks):
         self._keep(attempt.key, outcome, attempt.phases)
 
     def _keep(self, key: _Key, outcome: str, phases: list[Packed]) -> None:
-        # Version 3, because version 4 looks for small tuples and short texts, and takes half as long again.
-        self._ended.append(marshal.dumps((*key, outcome, phases), 3))
+        # Version 2, because the later ones look whether an object came before, which takes twice as long.
+        self._ended.append(marshal.dumps((key, outcome, phases), 2))
         self.tally.add(key, phases)
 
 

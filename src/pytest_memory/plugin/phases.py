@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_memory.entry import SESSION_PLUGIN, Hooks
-from pytest_memory.model import PhaseUsage
+from pytest_memory.model import PHASES, PhaseUsage
+from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.plugin.calls import OtherKinds, passes_pyfunc_call
 from pytest_memory.plugin.carrying import MadeReports, MemoryLimitExceeded, others_report
 from pytest_memory.plugin.plan import NOTHING, Planner, sampling_seed
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
 
         takes_usage: bool
 
-        def phase_began(self, item: pytest.Item, phase: Phase) -> None:
-            """A phase begins; called before anything is measured."""
+        @property
+        def enter(self) -> Callable[[pytest.Item, int], object]:
+            """Told that a phase begins, by its index in ``ACTIVITIES``, before anything is measured."""
             ...
 
         def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
             ...
 
 
+_ACTIVITY = {phase: ACTIVITIES.index(phase) for phase in PHASES}
 _NO_READING = None, (), (), "this kind of test passes through no hook in which it could be measured"
 
 
@@ -241,7 +244,7 @@ class PhaseHooks(Hooks):
             attempt = self._attempt(item)
             too_late = self._other_kinds is not others  # the call's hooks run already, without the one just registered
         for observer in self._observers:
-            observer.phase_began(item, phase)
+            observer.enter(item, _ACTIVITY[phase])
         plan = attempt.plan
         attempt.reading = None
         attempt.resident = meter.open_resident() if plan.resident else None
@@ -309,19 +312,23 @@ class PhaseHooks(Hooks):
         if open_resident is not None:
             resident = open_resident.close()
             attempt.resident = None  # it holds its reader, which the garbage collector does not see
-        measured = ended - attempt.began, heap, resident, unmeasured if phase in plan.heap else ""
+        if phase not in plan.heap:
+            unmeasured = ""
+        seconds = ended - attempt.began
         for observer in self._observers:
             if observer.takes_usage:
-                observer.phase_ended(attempt.item, phase, named(PhaseUsage, measured))
+                usage = named(PhaseUsage, (seconds, heap, resident, unmeasured))
+                observer.phase_ended(attempt.item, phase, usage)
         if plan is NOTHING:
             return None
-        if plan.judged or self._made_reports or sites:
-            finished = attempt.finished[phase] = self._finish(attempt, phase, named(PhaseUsage, measured))
+        judged, finished = plan.judged, None
+        if judged or sites or self._made_reports:
+            usage = named(PhaseUsage, (seconds, heap, resident, unmeasured))
+            finished = attempt.finished[phase] = self._finish(attempt, phase, usage)
         else:  # most phases; what is left of them can travel at once
-            finished = None
-            attempt.finished[phase] = pack_usage(phase, *measured)
+            attempt.finished[phase] = pack_usage(phase, seconds, heap, resident, unmeasured)
         meter.measuring_seconds += clock() - arrived
-        return finished if plan.judged else None
+        return finished if judged else None
 
     def _finish(self, attempt: Attempt, phase: Phase, usage: PhaseUsage) -> FinishedPhase:
         """What somebody will want to know more of."""

@@ -14,7 +14,6 @@ from pytest_memory.errors import PytestMemoryError
 from pytest_memory.model import PHASES, Phase
 from pytest_memory.plugin.markers import memory_marks
 from pytest_memory.plugin.settings import Settings
-from pytest_memory.values import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_memory.model import Limit
@@ -26,7 +25,7 @@ _PLUGGY = 4
 what a hook of ours calls, and the hook by pluggy. What is around that are pytest's frames, the same in every stack."""
 
 
-class Plan(NamedTuple):
+class Plan:
     """The measurements of one test.
 
     Attributes:
@@ -39,13 +38,27 @@ class Plan(NamedTuple):
         judged: Something of it can fail a phase.
     """
 
-    limits: tuple[Limit, ...] = ()
-    leaks: LeakLimit | None = None
-    heap: Mapping[Phase, WindowRequest] = MappingProxyType({})
-    collect: frozenset[Phase] = frozenset()
-    resident: bool = False
-    problem: str = ""
-    judged: bool = False
+    # Each phase of each test looks at some: a slot is found in a tenth of what a named tuple's attribute takes.
+    __slots__ = ("collect", "heap", "judged", "leaks", "limits", "problem", "resident")
+
+    def __init__(
+        self,
+        *,
+        limits: tuple[Limit, ...] = (),
+        leaks: LeakLimit | None = None,
+        heap: Mapping[Phase, WindowRequest] = MappingProxyType({}),
+        collect: frozenset[Phase] = frozenset(),
+        resident: bool = False,
+        problem: str = "",
+        judged: bool = False,
+    ) -> None:
+        self.limits = limits
+        self.leaks = leaks
+        self.heap = heap
+        self.collect = collect
+        self.resident = resident
+        self.problem = problem
+        self.judged = judged
 
 
 NOTHING = Plan()

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from pytest_memory.recorder.channel import Breadcrumb
     from pytest_memory.recorder.journal import JournalWriter
 
-_CODES = {phase: ACTIVITIES.index(phase) for phase in ("setup", "call", "teardown")}
-_SETUP, _CALL, _TEARDOWN = _CODES.values()
+_SETUP, _CALL, _TEARDOWN = map(ACTIVITIES.index, ("setup", "call", "teardown"))
 
 
 class TestLog(Hooks):
@@ -105,10 +104,6 @@ class TestLog(Hooks):
     def pytest_runtest_logfinish(self) -> None:
         """The test has ended: it goes into the journal."""
         self._finish()
-
-    def phase_began(self, item: pytest.Item, phase: Phase) -> None:
-        """A phase begins that somebody measures."""
-        self.enter(item, _CODES[phase])
 
     def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
         """The running phase has ended, and somebody has measured it."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from pytest_memory.model import NOTABLE_PHASE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from pytest_memory.plugin.transport import Packed
 
@@ -52,9 +53,9 @@ class Tally:
             self.weights.append(None)
             return
         self.last[key] = len(self.weights)
-        highest, first, last = 0, None, None
+        total, highest, first, last = self.seconds, 0, None, None
         for phase, seconds, unmeasured, heap, resident, _, verdicts in phases:
-            self.seconds += seconds
+            total += seconds
             if heap is not None:
                 peak = heap[0]
                 if peak is not None and peak > highest and (phase == "call" or peak >= NOTABLE_PHASE):
@@ -65,10 +66,15 @@ class Tally:
                     first = resident
             if unmeasured:
                 self.unmeasured[unmeasured] += 1
-            for verdict in verdicts:
-                if verdict["outcome"] == "not judged":
-                    self.unjudged[verdict["reason"]] += 1
+            if verdicts:
+                self._count_unjudged(verdicts)
+        self.seconds = total
         self.weights.append((highest, last[1] - first[0] if first is not None and last is not None else 0))
+
+    def _count_unjudged(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
+        for verdict in verdicts:
+            if verdict["outcome"] == "not judged":
+                self.unjudged[verdict["reason"]] += 1
 
     @property
     def attempts(self) -> int:

@@ -67,8 +67,8 @@ def pack_usage(
         phase,
         seconds,
         unmeasured,
-        None if heap is None else tuple(heap),  # exactly a tuple: marshal takes no other
-        None if resident is None else tuple(resident),
+        heap and heap[:],  # exactly a tuple: marshal takes no other
+        resident and resident[:],
         (),
         (),
     )
