@@ -161,8 +161,7 @@ class Collector(Hooks):
         self._keep(attempt.key, outcome, attempt.phases)
 
     def _keep(self, key: _Key, outcome: str, phases: list[Packed]) -> None:
-        # Version 2, because the later ones look whether an object came before, which takes twice as long.
-        self._ended.append(marshal.dumps((key, outcome, phases), 2))
+        self._ended.append(marshal.dumps((key, outcome, phases)))
         self.tally.add(key, phases)
 
 
