@@ -154,7 +154,6 @@ def test_measuring_takes_over_between_two_tests(followed):
     """The journal goes on where somebody begins to measure."""
     followed.phase("a", CALL, 0.5)
     followed.log.pytest_runtest_logfinish()
-    followed.log.be_measured()
     followed.phase("b", CALL, 0.5)
     followed.log.phase_ended(None, "call", PhaseUsage(0.5, resident=ResidentUsage(1, 2, 3)))
     followed.log.pytest_runtest_logfinish()

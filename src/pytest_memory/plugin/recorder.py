@@ -168,7 +168,6 @@ class Flight(Hooks):
         own = self._config.pluginmanager.get_plugin(_OWN_PHASES)
         if own is not None:
             self._config.pluginmanager.unregister(own)
-        self._tests.be_measured()
         session.observers.append(self._tests)
 
     def leave_to_parent(self) -> None:

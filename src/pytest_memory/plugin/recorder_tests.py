@@ -13,7 +13,6 @@ from pytest_memory.recorder.cells import make_follower
 if TYPE_CHECKING:
     from pytest_memory.instruments.watermark import Watermark
     from pytest_memory.model import Phase, PhaseUsage
-    from pytest_memory.recorder.cells import Follower
     from pytest_memory.recorder.channel import Breadcrumb
     from pytest_memory.recorder.journal import JournalWriter
 
@@ -36,23 +35,21 @@ class TestLog(Hooks):
 
     __slots__ = (
         "_begin",
-        "_crumb",
         "_finish",
         "_follower",
         "_journal",
         "_watermark",
-        "_worker",
         "enter",
         "takes_usage",
     )
     __test__ = False  # no test of pytest's
 
     def __init__(self, crumb: Breadcrumb, worker: str | None) -> None:
-        self._crumb = crumb
-        self._worker = worker
         self._journal: JournalWriter | None = None
         self._watermark: Watermark | None = None
-        self._hand_to(make_follower(crumb.cells, worker))
+        self._follower = follower = make_follower(crumb.cells, worker)
+        self._begin, self.enter, self._finish = follower.begin, follower.enter, follower.finish
+        self.takes_usage = False
 
     @property
     def running(self) -> bool:
@@ -79,21 +76,6 @@ class TestLog(Hooks):
     def watermark(self, watermark: Watermark | None) -> None:
         self._watermark = watermark
         self._follower.read = None if watermark is None else watermark.read
-
-    def be_measured(self) -> None:
-        """From the next test on somebody measures: follow it in Python.
-
-        What that leaves in the interpreter's free lists is there when a heap window opens. After the follower in C they
-        were emptier, and windows counted 128 bytes more in some processes, and not in each run of them.
-        """
-        from pytest_memory.recorder.following_python import PythonFollower
-
-        self._hand_to(PythonFollower(self._crumb.cells, self._worker))
-
-    def _hand_to(self, follower: Follower) -> None:
-        self._follower = follower
-        self._begin, self.enter, self._finish = follower.begin, follower.enter, follower.finish
-        self.journal, self.watermark = self._journal, self._watermark
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:

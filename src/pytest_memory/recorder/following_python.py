@@ -1,4 +1,4 @@
-"""What ``_following.c`` does, where there was no compiler and where tests are measured."""
+"""What ``_following.c`` does, where there was no compiler."""
 
 from __future__ import annotations
 
