@@ -3,6 +3,7 @@
 import gc
 import json
 import marshal
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -290,3 +291,25 @@ class TestShowcase:
         showcase.consider(finished("setup", sites=(SITE,)))
         showcase.consider(finished())
         assert self.kept(showcase) == set()
+
+
+def test_call_stacks_of_a_record_share_their_texts():
+    """A session keeps thousands of records, and the frames of a test's call stacks lie in few files."""
+    deep = tuple(
+        StackFrame(f"step_{number}", "/home/somebody/project/src/package/module.py", number) for number in range(16)
+    )
+    sites = tuple(AllocationSite(size, 1, deep) for size in (500, 400, 300, 200, 100))
+    collector = Collector()
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            nodeid = f"a.py::test_{number}"
+            collector.pytest_runtest_logreport(report("setup", nodeid=nodeid))
+            carried = [finished("call", nodeid=nodeid, sites=sites)]
+            collector.pytest_runtest_logreport(report("call", nodeid=nodeid, carried=carried))
+            collector.pytest_runtest_logreport(report("teardown", nodeid=nodeid))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept / 200 < 2500
+    assert collector.records()[-1].sites == sites

@@ -175,7 +175,7 @@ class TestReports:
 
                 def enter(self, item, activity):
                     time.sleep(0.2)
-                def phase_ended(self, item, phase, usage):
+                def phase_ended(self, usage):
                     pass
 
             def pytest_sessionstart(session):

@@ -140,9 +140,9 @@ def test_what_was_measured_counts_more(followed):
     """The meter's exact numbers go into the journal where there are some, and the heap's peak with them."""
     followed.log.pytest_runtest_logstart("a")
     followed.phase("a", CALL, 0.5)
-    followed.log.phase_ended(None, "call", PhaseUsage(0.5, heap=HeapUsage(peak=7), resident=ResidentUsage(1, 2, 3)))
+    followed.log.phase_ended(PhaseUsage(0.5, heap=HeapUsage(peak=7), resident=ResidentUsage(1, 2, 3)))
     followed.phase("a", TEARDOWN, 0.5, level=130)
-    followed.log.phase_ended(None, "teardown", PhaseUsage(0.5))
+    followed.log.phase_ended(PhaseUsage(0.5))
     followed.log.pytest_runtest_logfinish()
     assert followed.spans() == [
         ("a", "call", ResidentUsage(1, 2, 3)),
@@ -155,7 +155,7 @@ def test_measuring_takes_over_between_two_tests(followed):
     followed.phase("a", CALL, 0.5)
     followed.log.pytest_runtest_logfinish()
     followed.phase("b", CALL, 0.5)
-    followed.log.phase_ended(None, "call", PhaseUsage(0.5, resident=ResidentUsage(1, 2, 3)))
+    followed.log.phase_ended(PhaseUsage(0.5, resident=ResidentUsage(1, 2, 3)))
     followed.log.pytest_runtest_logfinish()
     assert followed.spans() == [
         ("a", "call", ResidentUsage(100, 100, 100)),
@@ -166,7 +166,7 @@ def test_measuring_takes_over_between_two_tests(followed):
 def test_a_heap_without_a_peak_is_journaled(followed):
     """An engine that cannot tell the peak leaves it out; the phase is in the journal all the same."""
     followed.phase("a", CALL, 0.5)
-    followed.log.phase_ended(None, "call", PhaseUsage(0.5, heap=HeapUsage(allocations=3)))
+    followed.log.phase_ended(PhaseUsage(0.5, heap=HeapUsage(allocations=3)))
     followed.log.pytest_runtest_logfinish()
     assert followed.spans() == [("a", "call", ResidentUsage(100, 100, 100))]
 
@@ -179,6 +179,6 @@ def test_without_a_journal_nothing_is_read(followed):
     followed.log.pytest_runtest_logstart("a")
     for phase in (SETUP, CALL, TEARDOWN):
         followed.phase("a", phase, 0.5)
-        followed.log.phase_ended(None, ACTIVITIES[phase], PhaseUsage(0.5))
+        followed.log.phase_ended(PhaseUsage(0.5))
     followed.log.pytest_runtest_logfinish()
     assert not followed.log.running

@@ -109,10 +109,9 @@ class Waiting:
         attempt = _reported(self._phases, report)
         if attempt is None:
             return []
-        phases, attempt.finished = list(attempt.finished.values()), {}
-        if FinishedPhase in map(type, phases):
-            return list(map(_packed, phases))
-        return phases  # type: ignore[return-value]  # most are packed already
+        phases = list(map(_packed, attempt.finished.values()))
+        attempt.finished.clear()
+        return phases
 
     def unfinished(self, last: object) -> tuple[str, list[Packed]] | None:
         """The node id and the phases of the test in which the session ended, if there is one.

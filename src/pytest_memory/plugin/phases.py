@@ -50,7 +50,7 @@ if TYPE_CHECKING:
             """Told that a phase begins, by its index in ``ACTIVITIES``, before anything is measured."""
             ...
 
-        def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
+        def phase_ended(self, usage: PhaseUsage) -> None:
             """A phase has ended, whatever way, and was measured as far as it was planned."""
             ...
 
@@ -317,8 +317,7 @@ class PhaseHooks(Hooks):
         seconds = ended - attempt.began
         for observer in self._observers:
             if observer.takes_usage:
-                usage = named(PhaseUsage, (seconds, heap, resident, unmeasured))
-                observer.phase_ended(attempt.item, phase, usage)
+                observer.phase_ended(named(PhaseUsage, (seconds, heap, resident, unmeasured)))
         if plan is NOTHING:
             return None
         judged, finished = plan.judged, None

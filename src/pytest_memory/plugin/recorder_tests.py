@@ -12,7 +12,7 @@ from pytest_memory.recorder.cells import make_follower
 
 if TYPE_CHECKING:
     from pytest_memory.instruments.watermark import Watermark
-    from pytest_memory.model import Phase, PhaseUsage
+    from pytest_memory.model import PhaseUsage
     from pytest_memory.recorder.channel import Breadcrumb
     from pytest_memory.recorder.journal import JournalWriter
 
@@ -87,7 +87,7 @@ class TestLog(Hooks):
         """The test has ended: it goes into the journal."""
         self._finish()
 
-    def phase_ended(self, item: pytest.Item, phase: Phase, usage: PhaseUsage) -> None:
+    def phase_ended(self, usage: PhaseUsage) -> None:
         """The running phase has ended, and somebody has measured it."""
         self._follower.end(usage.resident, None if usage.heap is None else usage.heap.peak)
 
