@@ -193,6 +193,39 @@ static void test_mappings_in_pieces(void) {
     pm_hook_munmap(pages, 300 * page);
 }
 
+/* Address space that nobody may access counts once it is opened, as far as it is, and for malloc granularity at once. */
+static void test_reserved_address_space(void) {
+    size_t page = 4096;
+    for (int which = 0; which < PM_LEDGERS; which++) {
+        struct pm_reading reading;
+        bool objects = which == PM_PYTHON;
+        struct pm_window *window = open_window(which, true, true);
+        char *pages = pm_hook_mmap(NULL, 100 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        EXPECT(pm_window_live(window), objects ? 0 : 100 * page);
+        pm_hook_mprotect(pages + 10 * page, 20 * page, PROT_READ | PROT_WRITE); /* 10 to 30 */
+        pm_hook_mprotect(pages + 20 * page, 20 * page, PROT_READ);              /* 10 to 40: half of it is open */
+        EXPECT(pm_window_live(window), (objects ? 30 : 100) * page);
+        pm_hook_mprotect(pages + 15 * page, 10 * page, PROT_NONE);
+        pm_hook_mprotect(pages + 60 * page, 10 * page, PROT_NONE); /* is closed */
+        EXPECT(pm_window_live(window), (objects ? 20 : 100) * page);
+        EXPECT(pm_hook_mprotect(pages + 1, page, PROT_READ), -1);
+        pm_hook_mmap(pages, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        pm_hook_munmap(pages + 35 * page, 55 * page);
+        EXPECT(pm_window_live(window), (objects ? 5 + 10 + 1 : 100 - 55) * page);
+        void *moved = pm_hook_mremap(pages + 90 * page, 10 * page, 40 * page, MREMAP_MAYMOVE); /* and stays closed */
+        EXPECT(moved != MAP_FAILED, 1);
+        EXPECT(pm_window_live(window), (objects ? 16 : 100 - 55 - 10 + 40) * page);
+        pm_hook_munmap(moved, 40 * page);
+        pm_hook_munmap(pages, 100 * page);
+        pm_window_close(which, window, &reading);
+        pm_sites_end(&pm_ledgers[which], window);
+        EXPECT(reading.retained, 0);
+        EXPECT(reading.peak, (objects ? 30 : 100) * page);
+        EXPECT(reading.allocated, (objects ? 20 + 10 + 1 : 100 + 1 + 40) * page);
+        EXPECT(reading.allocations, 3);
+    }
+}
+
 static void test_more_stacks_than_there_is_room_for(void) {
     struct pm_reading reading;
     struct pm_window *window = open_window(PM_MALLOC, true, true);
@@ -253,6 +286,70 @@ static void test_threads(void) {
     }
 }
 
+struct crowd {
+    struct pm_window *window;
+    bool moment; /* do others come in between many times in a moment, or over a while? */
+    int64_t told;
+    void *blocks[100];
+};
+
+static struct pm_unsettled *come_in_between(struct crowd *crowd, int times) {
+    for (int i = 0; i < times; i++) {
+        void *block = pm_hook_malloc(10);
+        atomic_fetch_add(&crowd->window->live_elsewhere, i % 2 ? 100 : -100);
+        pm_hook_free(block);
+        atomic_fetch_add(&crowd->window->live_elsewhere, i % 2 ? -100 : 100);
+    }
+    return &pm_self.totals->unsettled[PM_MALLOC];
+}
+
+static void *crowd(void *argument) {
+    struct crowd *crowd = argument;
+    struct pm_unsettled *mine = come_in_between(crowd, 20);
+    mine->since = crowd->moment ? INT64_MAX : 0;
+    EXPECT(mine->crowd >= 38, 1);
+    come_in_between(crowd, 20);
+    for (int i = 0; i < 100; i++) crowd->blocks[i] = pm_hook_malloc(100);
+    crowd->told = pm_window_live(crowd->window);
+    pm_hook_free(pm_hook_malloc(20000)); /* more than a thread may keep; and nobody came in between since the last time */
+    EXPECT(mine->crowd, 0);
+    return NULL;
+}
+
+/* What a thread keeps to itself while many others count at the same moment. */
+static void test_a_thread_in_a_crowd(void) {
+    for (int moment = 0; moment < 2; moment++) {
+        struct pm_reading reading;
+        struct crowd one = {.moment = moment};
+        pthread_t thread;
+        one.window = open_window(PM_MALLOC, false, false);
+        pthread_create(&thread, NULL, crowd, &one);
+        pthread_join(thread, NULL);
+        EXPECT(one.told, moment ? 0 : 10000);
+        close_window(one.window, &reading);
+        EXPECT(reading.peak, 30000);
+        EXPECT(reading.retained, 10000);
+        EXPECT(reading.allocations, 141);
+        for (int i = 0; i < 100; i++) pm_hook_free(one.blocks[i]);
+    }
+}
+
+/* The window is told the rest at its end. */
+static void test_a_crowd_settles_at_the_end(void) {
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    struct pm_totals other = {.index = 0}, *mine = pm_self.totals;
+    window->home = &other; /* so that this thread is not at home */
+    void *first = pm_hook_malloc(10);
+    mine->unsettled[PM_MALLOC].crowd = INT32_MAX;
+    void *second = pm_hook_malloc(100);
+    EXPECT(pm_window_live(window), 10);
+    pm_hook_free(first);
+    close_window(window, &reading);
+    EXPECT(reading.retained, 100);
+    pm_hook_free(second);
+}
+
 static void test_errno_survives(void) {
     struct pm_reading reading;
     struct pm_window *window = open_window(PM_MALLOC, true, true);
@@ -302,6 +399,7 @@ int main(void) {
     for (int i = 0; i < PM_FUNCTION_COUNT; i++) pm_functions[i].original = NULL;
     pm_real.malloc = malloc, pm_real.free = free, pm_real.calloc = calloc, pm_real.realloc = realloc;
     pm_real.mmap = mmap, pm_real.munmap = munmap, pm_real.mremap = mremap;
+    pm_real.mprotect = mprotect;
     if (pm_threads_prepare()) return 2;
     test_walks();
     test_sizes_at_the_edges();
@@ -309,8 +407,11 @@ int main(void) {
     test_none_is_no_block();
     test_epochs_wrap();
     test_mappings_in_pieces();
+    test_reserved_address_space();
     test_more_stacks_than_there_is_room_for();
     test_threads();
+    test_a_thread_in_a_crowd();
+    test_a_crowd_settles_at_the_end();
     test_errno_survives();
     printf("%d failed\n", failures);
     return failures != 0;

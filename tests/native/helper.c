@@ -106,6 +106,26 @@ int mappings(struct books *books, void **kept) {
     return 0;
 }
 
+/* Address space that is reserved, opened in part, closed and given back: as memory that is open, or as all that is mapped. */
+static int reserve(struct books *books, int mapped) {
+    size_t begin = mapped ? 1000 * PAGE : 0, open = mapped ? 0 : 1;
+    memset(books, 0, sizeof *books);
+    char *a = mmap(NULL, 1000 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (begin) came(books, begin);
+    if (mprotect(a + 3 * PAGE, 50 * PAGE, PROT_READ | PROT_WRITE)) return 1;
+    if (open) came(books, 50 * PAGE);
+    memset(a + 3 * PAGE, 1, 50 * PAGE);
+    if (mprotect(a + 3 * PAGE, 20 * PAGE, PROT_NONE)) return 2;
+    if (open) went(books, 20 * PAGE);
+    munmap(a, 1000 * PAGE);
+    went(books, mapped ? begin : 30 * PAGE);
+    return 0;
+}
+
+int reserve_open(struct books *books) { return reserve(books, 0); }
+
+int reserve_mapped(struct books *books) { return reserve(books, 1); }
+
 void unmap(void *address, size_t size) { munmap(address, size); }
 
 static uint64_t draw(uint64_t *state) {

@@ -40,6 +40,18 @@ def test_every_function_counts_what_it_did(engine, helper, request_, script):
         assert sum(site.bytes for site in reading.sites) == reading.usage.peak
 
 
+@pytest.mark.parametrize("detail", ["counters", "sampled", "stacks"])
+@pytest.mark.parametrize(("granularity", "script"), [("python", "reserve_open"), ("malloc", "reserve_mapped")])
+def test_reserved_address_space_is_no_memory_yet(engine, helper, granularity, script, detail):
+    """CUDA reserves 12 GiB where it starts. Where Python's objects are counted, what is opened of it counts."""
+    request = WindowRequest(granularity=granularity, detail=detail)
+    expected, seen, _ = measured(engine, request, helper.library[script])
+    objects = seen[1] - expected[1] if granularity == "python" else 0
+    assert 0 <= objects < 2000  # what ctypes makes for the call
+    assert abs(seen[0] - expected[0]) <= objects
+    assert seen[3] - expected[3] <= objects
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc")
 def test_realloc_to_nothing_frees(engine, helper):
     """glibc's ``realloc(p, 0)`` gives the block back, and is no allocation."""

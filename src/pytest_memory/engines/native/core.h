@@ -39,11 +39,21 @@ static inline uint32_t pm_load_state(void) { return atomic_load_explicit(&pm_sta
 
 static inline uint32_t pm_state_of(uint32_t state, int ledger) { return state >> (PM_STATE_BITS * ledger); }
 
+/* What a thread has not told a window yet, and why; see ledger.c. */
+struct pm_unsettled {
+    _Atomic int64_t bytes;
+    _Atomic uint32_t serial; /* of that window; another's is over */
+    int32_t crowd;           /* how often others came in between of late */
+    int64_t left;            /* what it left behind when it settled last */
+    int64_t since;           /* when others had come in between often, in nanoseconds */
+};
+
 /* Running sums, never reset; a window is the difference of two readings. One per living thread, handed on to the
  * next thread when its own ends, so that no sum is ever lost. */
 struct pm_totals {
     _Atomic int64_t allocated[PM_LEDGERS];
     _Atomic int64_t allocations[PM_LEDGERS];
+    struct pm_unsettled unsettled[PM_LEDGERS];
     _Atomic uint32_t owner; /* windows open over this thread alone */
     uint32_t index;
     bool shared; /* several threads add to it: those that came when none was free, or that are about to end */
@@ -78,31 +88,36 @@ struct pm_leaf;
 
 /* What is live is the sum of two words, one for the thread that opened the window and one for all others. The first
  * needs no locked instruction. That thread looks for a new peak where one can end, before it takes away, and not each
- * time that it adds; the others look at both. So a peak is missed only where no order between two threads makes it one. */
+ * time that it adds; the others look at both. So a peak is missed only where no order between two threads makes it one,
+ * or where several of the others allocate at the same moment (ledger.c).
+ *
+ * Three lines of the processor's cache: what the one thread writes, what the others write, and what all of them read. */
 struct pm_window {
-    struct pm_totals *home; /* those of the thread that opened it; NULL if it shares them */
     _Atomic int64_t live;
     _Atomic int64_t peak;
     _Atomic int64_t allocated_alone; /* by that thread while no other window was open: not in its totals */
     _Atomic int64_t allocations_alone;
     struct pm_leaf *leaf; /* where that thread found a block last */
-    uint32_t start; /* the first epoch whose blocks belong to it */
-    uint32_t stamp; /* the same, as it stands in the cells */
-    _Atomic(struct pm_window *) outer;
+
     _Atomic int64_t live_elsewhere __attribute__((aligned(64)));
     _Atomic int64_t peak_elsewhere;
+
+    struct pm_totals *home __attribute__((aligned(64))); /* those of the thread that opened it; NULL if it shares them */
+    _Atomic(struct pm_window *) outer;
+    uint32_t start; /* the first epoch whose blocks belong to it */
+    uint32_t stamp; /* the same, as it stands in the cells */
     bool thread_only;
     bool wants_sites;
     bool every;
     bool used;
     uint32_t level;  /* of its tallies */
     uint32_t serial; /* tells one use of this slot from the next */
-    uint64_t lost;   /* the ledger's losses when it opened */
-    int64_t allocated; /* the sums when it opened */
-    int64_t allocations;
     struct pm_totals *own;
     struct pm_tally *tallies;
-};
+    uint64_t lost;     /* the ledger's losses when it opened */
+    int64_t allocated; /* the sums when it opened */
+    int64_t allocations;
+} __attribute__((aligned(64)));
 
 enum { PM_WINDOWS = 128, PM_DEPTH = 32, PM_EPOCHS = 1 << 15 };
 

@@ -176,13 +176,18 @@ static uint32_t begin_mapping(struct pm_thread *self) {
     return state;
 }
 
-static void map(int which, struct pm_thread *self, void *begin, size_t size) {
+/* See intervals.h. */
+static bool is_reserved(int which, int protection) { return which == PM_PYTHON && protection == PROT_NONE; }
+
+static void map(int which, struct pm_thread *self, void *begin, size_t size, bool reserved) {
     if (self->muted) {
         pm_intervals_remove(&pm_ledgers[which], (uintptr_t)begin, size);
-        return;
+    } else if (reserved) {
+        pm_intervals_reserve(&pm_ledgers[which], (uintptr_t)begin, size);
+    } else {
+        pm_count(self, which, size);
+        pm_intervals_add(&pm_ledgers[which], self, (uintptr_t)begin, size);
     }
-    pm_count(self, which, size);
-    pm_intervals_add(&pm_ledgers[which], self, (uintptr_t)begin, size);
 }
 
 static void end_mapping(uint32_t state, struct pm_thread *self) {
@@ -197,7 +202,7 @@ void *pm_hook_mmap(void *hint, size_t size, int protection, int flags, int file,
     void *begin = pm_real.mmap(hint, size, protection, flags, file, offset);
     if (!state) return begin;
     for (int which = 0; which < PM_LEDGERS && begin != MAP_FAILED; which++) {
-        if (pm_state_of(state, which) & PM_OPEN) map(which, self, begin, size);
+        if (pm_state_of(state, which) & PM_OPEN) map(which, self, begin, size, is_reserved(which, protection));
     }
     end_mapping(state, self);
     return begin;
@@ -234,11 +239,28 @@ void *pm_hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     if (!state) return begin;
     for (int which = 0; which < PM_LEDGERS && begin != MAP_FAILED; which++) {
         if (!(pm_state_of(state, which) & PM_OPEN)) continue;
+        bool reserved = pm_intervals_reserved(&pm_ledgers[which], (uintptr_t)old);
         pm_intervals_remove(&pm_ledgers[which], (uintptr_t)old, old_size);
-        map(which, self, begin, size);
+        map(which, self, begin, size, reserved);
     }
     end_mapping(state, self);
     return begin;
+}
+
+int pm_hook_mprotect(void *begin, size_t size, int protection) {
+    struct pm_thread *self = myself();
+    uint32_t state = begin_mapping(self);
+    int error = pm_real.mprotect(begin, size, protection);
+    if (!state) return error;
+    if (!error && !self->muted && pm_state_of(state, PM_PYTHON) & PM_OPEN) {
+        if (is_reserved(PM_PYTHON, protection)) {
+            pm_intervals_close(&pm_ledgers[PM_PYTHON], (uintptr_t)begin, size);
+        } else {
+            pm_intervals_open(&pm_ledgers[PM_PYTHON], self, (uintptr_t)begin, size);
+        }
+    }
+    end_mapping(state, self);
+    return error;
 }
 
 /* A path that the loader searches for is searched for on behalf of the caller, which it knows by the return address:

@@ -11,6 +11,7 @@ struct pm_interval {
     uint32_t epoch;
     uint32_t mark; /* 0: its stack is not known */
     bool owner;
+    bool reserved; /* and counts for nothing */
     bool counts; /* a mapping cut in two is still one allocation: the first piece stands for it */
 };
 
@@ -62,6 +63,7 @@ static bool insert(struct pm_ledger *ledger, size_t at, struct pm_interval inter
 }
 
 static void account(struct pm_ledger *ledger, const struct pm_interval *interval, size_t size, int calls) {
+    if (interval->reserved) return;
     if (interval->mark) pm_sites_tally_bytes(ledger, interval->epoch, interval->owner, interval->mark, -(int64_t)size, calls);
     pm_windows_add(ledger, &pm_self, interval->epoch, interval->owner, -(int64_t)size);
 }
@@ -104,4 +106,45 @@ void pm_intervals_add(struct pm_ledger *ledger, struct pm_thread *self, uintptr_
     if (!insert(ledger, find(&ledger->intervals, begin), interval)) return;
     if (interval.mark) pm_sites_tally_bytes(ledger, interval.epoch, interval.owner, interval.mark, (int64_t)size, 1);
     pm_windows_add(ledger, self, interval.epoch, interval.owner, (int64_t)size);
+}
+
+void pm_intervals_reserve(struct pm_ledger *ledger, uintptr_t begin, size_t size) {
+    pm_intervals_remove(ledger, begin, size);
+    insert(ledger, find(&ledger->intervals, begin), (struct pm_interval){.begin = begin, .end = begin + size, .reserved = true});
+}
+
+static const struct pm_interval *at(const struct pm_ledger *ledger, uintptr_t address) {
+    const struct pm_intervals *all = &ledger->intervals;
+    size_t index = find(all, address);
+    return index < all->count ? &all->items[index] : NULL;
+}
+
+bool pm_intervals_reserved(const struct pm_ledger *ledger, uintptr_t address) {
+    const struct pm_interval *interval = at(ledger, address);
+    return interval && interval->begin <= address && interval->reserved;
+}
+
+/* Each change may move the intervals, so the next piece is looked for anew. */
+void pm_intervals_open(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size) {
+    uintptr_t end = begin + size;
+    const struct pm_interval *interval;
+    while (begin < end && (interval = at(ledger, begin)) && interval->begin < end) {
+        uintptr_t from = interval->begin > begin ? interval->begin : begin;
+        uintptr_t to = interval->end < end ? interval->end : end;
+        begin = to;
+        if (!interval->reserved) continue;
+        pm_count(self, (int)(ledger - pm_ledgers), to - from);
+        pm_intervals_add(ledger, self, from, to - from);
+    }
+}
+
+void pm_intervals_close(struct pm_ledger *ledger, uintptr_t begin, size_t size) {
+    uintptr_t end = begin + size;
+    const struct pm_interval *interval;
+    while (begin < end && (interval = at(ledger, begin)) && interval->begin < end) {
+        uintptr_t from = interval->begin > begin ? interval->begin : begin;
+        uintptr_t to = interval->end < end ? interval->end : end;
+        begin = to;
+        if (!interval->reserved) pm_intervals_reserve(ledger, from, to - from);
+    }
 }

@@ -1,6 +1,9 @@
 /* Mappings made by mmap: unlike blocks, they may be given back piecemeal. Sorted by address, under the ledger's lock.
  *
- * A mapping counts the bytes that were asked for, not whole pages. */
+ * A mapping counts the bytes that were asked for, not whole pages. Where Python's objects are counted, address space that
+ * nobody may read or write (PROT_NONE) is reserved and no memory yet: CUDA reserves 12 GiB to find out whether it could.
+ * It counts from the moment at which a part of it is opened, and only that part; closing one gives it back. For malloc
+ * granularity it counts at once, as it does for memray. */
 #ifndef PM_INTERVALS_H
 #define PM_INTERVALS_H
 
@@ -11,6 +14,16 @@ void pm_intervals_clear(struct pm_ledger *ledger);
 
 /* A mapping was made; whatever lay there before is gone. The lock is held. */
 void pm_intervals_add(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size);
+
+/* The same, of one that nobody may access yet: it counts for nothing. */
+void pm_intervals_reserve(struct pm_ledger *ledger, uintptr_t begin, size_t size);
+
+/* Is this the address of a reserved mapping? */
+bool pm_intervals_reserved(const struct pm_ledger *ledger, uintptr_t address);
+
+/* Open what is reserved in a range, or reserve what counts there. Mappings that are not known stay so. */
+void pm_intervals_open(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size);
+void pm_intervals_close(struct pm_ledger *ledger, uintptr_t begin, size_t size);
 
 /* A range was given back. The lock is held. */
 void pm_intervals_remove(struct pm_ledger *ledger, uintptr_t begin, size_t size);

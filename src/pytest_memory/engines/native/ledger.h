@@ -19,7 +19,8 @@ struct pm_ledger {
     _Atomic uint32_t sampling_serial; /* moves when a window reseeds the sampling */
     uint64_t seed;
     _Atomic uint64_t lost; /* blocks and mappings for which there was no room in a table */
-    pthread_mutex_t lock;  /* sites, tallies, intervals; and with every stack captured, the counters too */
+    /* Sites, tallies, intervals; and with every stack captured, the counters too. Away from what all threads read. */
+    pthread_mutex_t lock __attribute__((aligned(64)));
     struct pm_intervals intervals;
     struct pm_window windows[PM_WINDOWS];
     uint32_t next_window;

@@ -84,7 +84,7 @@ const char *pm_real_resolve(void) {
     PM_FUNCTIONS(PM_STORE)
 #undef PM_STORE
     if (!pm_real.malloc || !pm_real.free || !pm_real.calloc || !pm_real.realloc || !pm_real.mmap || !pm_real.mremap ||
-        !pm_real.munmap || !pm_real.dlopen || !pm_real.posix_memalign) {
+        !pm_real.munmap || !pm_real.mprotect || !pm_real.dlopen || !pm_real.posix_memalign) {
         return "the C library lacks a function that the engine needs";
     }
     return NULL;

@@ -28,6 +28,7 @@
     X(mmap64, void *, (void *, size_t, int, int, int, off_t))                                                          \
     X(mremap, void *, (void *, size_t, size_t, int, ...))                                                              \
     X(munmap, int, (void *, size_t))                                                                                   \
+    X(mprotect, int, (void *, size_t, int))                                                                            \
     X(dlopen, void *, (const char *, int))
 
 struct pm_real {

@@ -77,6 +77,17 @@ int64_t pm_threads_allocations(int ledger) {
     return sum(offsetof(struct pm_totals, allocations) + sizeof(int64_t) * (size_t)ledger);
 }
 
+int64_t pm_threads_unsettled(int ledger, uint32_t serial) {
+    int64_t total = 0;
+    uint32_t used = atomic_load_explicit(&pool_used, memory_order_acquire);
+    for (uint32_t index = 0; index < used; index++) {
+        struct pm_unsettled *one = &pool[index].unsettled[ledger];
+        if (atomic_load_explicit(&one->serial, memory_order_acquire) != serial) continue;
+        total += atomic_load_explicit(&one->bytes, memory_order_relaxed);
+    }
+    return total;
+}
+
 struct pm_totals *pm_threads_own(void) {
     if (!pm_self.totals) pm_thread_join(&pm_self);
     return pm_self.totals->shared ? NULL : pm_self.totals;

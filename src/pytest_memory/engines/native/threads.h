@@ -14,6 +14,9 @@ void pm_thread_join(struct pm_thread *self);
 int64_t pm_threads_allocated(int ledger);
 int64_t pm_threads_allocations(int ledger);
 
+/* Bytes that threads have not told a window yet. */
+int64_t pm_threads_unsettled(int ledger, uint32_t serial);
+
 /* The calling thread's own totals, or NULL if it has to share them. */
 struct pm_totals *pm_threads_own(void);
 

@@ -141,7 +141,7 @@ void pm_window_close(int which, struct pm_window *window, struct pm_reading *rea
     publish();
     /* Threads that were inside a hook may still count: what a hook changes last is read first. */
     const struct pm_totals *own = window->own;
-    reading->retained = pm_window_live(window);
+    reading->retained = pm_window_live(window) + pm_threads_unsettled(which, window->serial);
     atomic_thread_fence(memory_order_acquire);
     reading->peak = pm_window_peak(window);
     if (reading->peak < reading->retained) reading->peak = reading->retained;
