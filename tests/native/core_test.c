@@ -208,7 +208,7 @@ static void test_reserved_address_space(void) {
         pm_hook_mprotect(pages + 15 * page, 10 * page, PROT_NONE);
         pm_hook_mprotect(pages + 60 * page, 10 * page, PROT_NONE); /* is closed */
         EXPECT(pm_window_live(window), (objects ? 20 : 100) * page);
-        EXPECT(pm_hook_mprotect(pages + 1, page, PROT_READ), -1);
+        EXPECT(pm_hook_mprotect(pages, page, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP), -1); /* not both */
         pm_hook_mmap(pages, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         pm_hook_munmap(pages + 35 * page, 55 * page);
         EXPECT(pm_window_live(window), (objects ? 5 + 10 + 1 : 100 - 55) * page);
