@@ -101,14 +101,19 @@ def test_the_lower_floors_are_light(module, tmp_path):
     assert "pytest" not in modules
 
 
+def loaded_inside(suite, *options):
+    """The modules that are loaded while a test runs."""
+    (suite / "test_one.py").write_text("import sys\n\ndef test_one():\n    print('\\nloaded', *sys.modules)\n")
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "pytest_memory.entry", *options]
+    done = subprocess.run(command, cwd=suite, capture_output=True, text=True, timeout=60, check=True)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("loaded")]
+    return set(line.split()[1:])
+
+
 def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
     """What makes records, judges, writes and tells comes when there is something to do: tests that go through all
     objects there are would pay for it."""
-    (suite / "test_one.py").write_text("import sys\n\ndef test_one():\n    print('\\nloaded', *sys.modules)\n")
-    command = [sys.executable, "-m", "pytest", "-s", "-p", "pytest_memory.entry", "--memory"]
-    done = subprocess.run(command, cwd=suite, capture_output=True, text=True, timeout=60, check=True)
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("loaded")]
-    modules = set(line.split()[1:])
+    modules = loaded_inside(suite, "--memory")
     floors = {module.split(".")[1] for module in of_ours(modules) if "." in module}
     measuring = {"engines", "entry", "instruments", "meter", "model", "plugin", "recorder"}
     assert floors == measuring | {"errors", "garbage", "values"}
@@ -118,6 +123,12 @@ def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
     in_python = "pytest_memory.recorder.following_python" in modules
     assert in_python is ("pytest_memory.recorder._cells" not in modules)
     assert not HEAVY & modules - loaded_by(SESSION, cwd=suite)[0]
+
+
+def test_who_only_counts_loads_nothing_for_call_stacks(suite):
+    """Counters have no call stacks to resolve."""
+    modules = loaded_inside(suite, "--memory", "--memory-detail=counters")
+    assert not {"pytest_memory.engines.native.sites", "pytest_memory.model.site"} & modules
 
 
 def test_a_session_that_is_only_recorded_loads_nothing_that_measures(suite):

@@ -162,7 +162,7 @@ class PhaseHooks(Hooks):
         self._surrounding = surrounding_calls()
         self._other_kinds = False
         self._made_reports: bool | None = None
-        self._windows: tuple[Plan, dict[Phase, HeapWindow]] = (NOTHING, {})
+        self._windows = self._windows_of(self._planner.usual)
         self.attempt: Attempt | None = None
         self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
 
@@ -273,17 +273,17 @@ class PhaseHooks(Hooks):
                 self._other_kinds = True
         attempt.markers = len(item.own_markers)
         attempt.plan = plan = self._planner.plan(item)
-        planned, windows = self._windows
-        if plan is not planned:  # most tests share a plan, and so the windows
-            windows = {
-                phase: self._meter.heap_window(request, collect=phase in plan.collect)
-                for phase, request in plan.heap.items()
-            }
-            self._windows = plan, windows
-        attempt.windows = windows
+        if plan is not self._windows[0]:  # most tests share a plan, and so the windows
+            self._windows = self._windows_of(plan)
+        attempt.windows = self._windows[1]
         if not self._made_reports:
             self._watch_reports(item.config, plan)
         return attempt
+
+    def _windows_of(self, plan: Plan) -> tuple[Plan, Mapping[Phase, HeapWindow]]:
+        """The windows that a plan asks for, to be opened for each test that has it."""
+        make = self._meter.heap_window
+        return plan, {phase: make(request, collect=phase in plan.collect) for phase, request in plan.heap.items()}
 
     def _watch_reports(self, config: pytest.Config, plan: Plan) -> None:
         """Reports carry measurements from when they are made, if somebody else makes some, or a limit may fail one."""

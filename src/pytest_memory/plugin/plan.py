@@ -71,6 +71,9 @@ class Planner:
     Args:
         settings: The session's.
         capabilities: Those of its heap engine.
+
+    Attributes:
+        usual: The plan of all tests without limits; nothing where each of them leaves a capture of its own.
     """
 
     def __init__(self, settings: Settings, capabilities: Capabilities) -> None:
@@ -80,8 +83,8 @@ class Planner:
         self._measured: tuple[Phase, ...] = ()
         if settings.measure and capabilities.metrics:
             self._measured = PHASES if capabilities.cheap else ("call",)
-        # Nearly all tests have no limit; unless each leaves a capture of its own, they are all measured in one way.
-        self._unbound = None if settings.memray.dumps is not None else self._without_limits(None)
+        self._captures = settings.memray.dumps is not None
+        self.usual = NOTHING if self._captures else self._without_limits(None)
 
     def plan(self, item: pytest.Item) -> Plan:
         """What to measure of a test; a marker that cannot be understood makes a plan with a problem."""
@@ -91,7 +94,7 @@ class Planner:
             return Plan(problem=str(error), judged=True)
         if limits or leaks is not None:
             return self._with_limits(item, limits, leaks)
-        return self._unbound or self._without_limits(item)
+        return self._without_limits(item) if self._captures else self.usual
 
     def _bounds(self, item: pytest.Item) -> tuple[tuple[Limit, ...], LeakLimit | None]:
         marks, defaults = memory_marks(item), self._settings.limits

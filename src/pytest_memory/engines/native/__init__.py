@@ -16,7 +16,6 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from pytest_memory.engines.base import Capabilities, HeapReading
-from pytest_memory.engines.native.sites import SiteReader
 from pytest_memory.errors import EngineUnavailable, WindowRefused
 from pytest_memory.model import HeapUsage
 
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_memory.engines.base import EngineWindow, WindowRequest
-    from pytest_memory.engines.native.core import Core, SiteNumbers
-
-SAMPLED_SITES = 50
-"""How many call stacks a window in ``sampled`` detail returns, the largest first."""
+    from pytest_memory.engines.native.core import Core, Finish
 
 
 class NativeEngine:
@@ -62,22 +58,22 @@ class NativeEngine:
 
     def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
         """What opens windows as a request asks: a function of C, so that nothing of it is allocated inside them."""
-        detail, leaks = request.detail, request.leaks
+        ledger, detail, leaks = self._ledgers[request.granularity], request.detail, request.leaks
+        stacks = detail != "counters" or leaks
+        finish: Finish | None = None
+        if stacks:  # loaded now, since what is imported inside a window counts
+            from pytest_memory.engines.native.sites import SiteReadings
+
+            finish = SiteReadings(self._core, ledger)
         return self._core.opener(
-            self._ledgers[request.granularity],
-            detail != "counters" or leaks,
+            ledger,
+            stacks,
             detail == "stacks" or leaks,
             request.current_thread_only,
             request.outside,
-            self._read,
+            finish,
             request,
         ).open
-
-    def _read(self, request: WindowRequest, usage: HeapUsage, sites: list[SiteNumbers]) -> HeapReading:
-        reader = SiteReader(self._core, self._ledgers[request.granularity])
-        limit = None if request.leaks or request.detail == "stacks" else SAMPLED_SITES
-        at_peak = reader.at_peak(sites, limit, usage.peak or 0)
-        return HeapReading(usage, at_peak, reader.leaked(sites) if request.leaks else ())
 
     def stand_aside(self) -> None:
         """Unhook the Python allocators. What stays in the import tables is one load and one branch per call."""

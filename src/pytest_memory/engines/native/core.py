@@ -58,11 +58,14 @@ class Core(Protocol):
         every: bool,
         thread_only: bool,
         outside: int,
-        finish: Finish,
+        finish: Finish | None,
         request: WindowRequest,
         /,
     ) -> Opener:
-        """What opens windows on a ledger; closing one gives its reading, which ``finish`` makes of call stacks."""
+        """What opens windows on a ledger; closing one gives its reading, which ``finish`` makes of call stacks.
+
+        It is ``None`` where none are asked for.
+        """
         ...
 
     def places(self, ledger: int, site: int, /) -> tuple[int, ...]:

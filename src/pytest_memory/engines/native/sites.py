@@ -1,4 +1,7 @@
-"""Numbers of call stacks, as the C core gives them, turned into the package's words."""
+"""Numbers of call stacks, as the C core gives them, turned into the package's words.
+
+Loaded where call stacks are asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,18 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pytest_memory.engines.base import HeapReading
 from pytest_memory.model import AllocationSite, StackFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_memory.engines.base import WindowRequest
     from pytest_memory.engines.native.core import Core, SiteNumbers
+    from pytest_memory.model import HeapUsage
+
+SAMPLED_SITES = 50
+"""How many call stacks a window in ``sampled`` detail returns, the largest first."""
 
 NO_PYTHON = (StackFrame("<unknown>", "<native code>", 0),)
 """What is shown for a stack without Python frames, such as a thread that a C library has started."""
@@ -75,6 +84,28 @@ def calibrated(sites: Iterable[SiteNumbers], peak: int) -> list[tuple[int, int, 
         scaled = certain + round((size - certain) * scale)
         found.append((scaled, count if scaled == size else max(1, round(count * scaled / size)), number))
     return found
+
+
+class SiteReadings:
+    """Makes the readings of windows with call stacks.
+
+    Args:
+        core: The C core.
+        ledger: Which of its ledgers the windows are open on.
+    """
+
+    __slots__ = ("_core", "_ledger")
+
+    def __init__(self, core: Core, ledger: int) -> None:
+        self._core = core
+        self._ledger = ledger
+
+    def __call__(self, request: WindowRequest, usage: HeapUsage, sites: list[SiteNumbers], /) -> HeapReading:
+        """The reading of a window that has just closed."""
+        reader = SiteReader(self._core, self._ledger)
+        limit = None if request.leaks or request.detail == "stacks" else SAMPLED_SITES
+        at_peak = reader.at_peak(sites, limit, usage.peak or 0)
+        return HeapReading(usage, at_peak, reader.leaked(sites) if request.leaks else ())
 
 
 class SiteReader:
