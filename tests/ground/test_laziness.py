@@ -131,6 +131,16 @@ def test_who_only_counts_loads_nothing_for_call_stacks(suite):
     assert not {"pytest_memory.engines.native.sites", "pytest_memory.model.site"} & modules
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's high-water mark can be reset on Linux only")
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_one_reader_of_resident_memory_is_loaded(suite, mode):
+    """Who reads both ends of a window through psutil is not there beside who reads the kernel's mark."""
+    modules = loaded_inside(suite, "--memory", f"--memory-resident={mode}")
+    assert ("pytest_memory.instruments.sampled" in modules) is (mode == "sampled")
+    in_python = mode == "exact" and "pytest_memory.instruments._kernel" not in modules
+    assert ("pytest_memory.instruments.kernel_windows" in modules) is in_python
+
+
 def test_a_session_that_is_only_recorded_loads_nothing_that_measures(suite):
     """--memlog alone needs no engine, no meter, no limit and no record, no class of the model, and no reader."""
     for _ in range(2):  # the second finds the folder of the first

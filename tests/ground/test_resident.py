@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from pytest_memory.instruments import resident as resident_module
-from pytest_memory.instruments.resident import KernelResident, SampledResident, resident_reader
+from pytest_memory.instruments.resident import KernelResident, resident_reader
+from pytest_memory.instruments.sampled import SampledResident
 from pytest_memory.model import ResidentUsage
 
 MB = 1024 * 1024
