@@ -119,7 +119,8 @@ def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
     assert floors == measuring | {"errors", "garbage", "values"}
     assert not {f"pytest_memory.model.{name}" for name in ("limit", "record", "run", "summary")} & modules
     assert not {f"pytest_memory.recorder.{name}" for name in ("journal", "frames", "crumbs")} & modules
-    assert not {"pytest_memory.plugin.unpacking", "pytest_memory.plugin.memray_face"} & modules
+    later = {"failing", "judging", "made_reports", "memray_face", "unpacking", "workers"}
+    assert not {f"pytest_memory.plugin.{name}" for name in later} & modules
     in_python = "pytest_memory.recorder.following_python" in modules
     assert in_python is ("pytest_memory.recorder._cells" not in modules)
     assert not HEAVY & modules - loaded_by(SESSION, cwd=suite)[0]

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_memory.entry import Hooks
 from pytest_memory.model import HeapUsage
-from pytest_memory.plugin.carrying import MemoryLimitExceeded
+from pytest_memory.plugin.failing import MemoryLimitExceeded
 from pytest_memory.plugin.memray_settings import share_dumps
 from pytest_memory.plugin.phases import Attempt, PhaseHooks
 from pytest_memory.plugin.session import MemorySession

@@ -1,9 +1,10 @@
-"""The hook wrappers around the phases of a test: where measuring begins and ends, and where limits are judged.
+"""The hook wrappers around the phases of a test: where measuring begins and ends.
 
 Setup and teardown are measured by outermost wrappers, so that fixtures are seen. In the call, resident memory is
 read by the outermost wrapper, and the heap window is opened by the innermost one: of ``pytest_pyfunc_call`` where
-that hook fires, else of ``pytest_runtest_call``. A broken limit is raised inside the phase that broke it, so
-that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by themselves.
+that hook fires, else of ``pytest_runtest_call``. A broken limit is raised inside the phase that broke it
+(:mod:`pytest_memory.plugin.judging`), so that xfail, reruns, subtests, ``-x``, ``--lf`` and ``--pdb`` apply by
+themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pytest_memory.entry import SESSION_PLUGIN, Hooks
 from pytest_memory.model import PHASES, PhaseUsage
 from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.plugin.calls import OtherKinds, passes_pyfunc_call
-from pytest_memory.plugin.carrying import MadeReports, MemoryLimitExceeded, others_report
+from pytest_memory.plugin.carrying import others_report
 from pytest_memory.plugin.plan import NOTHING, Planner, sampling_seed
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
 from pytest_memory.plugin.transport import FinishedPhase, named, pack_usage
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from pytest_memory.engines.base import HeapReading
     from pytest_memory.instruments.resident import ResidentWindow
     from pytest_memory.meter import HeapWindow, Meter
-    from pytest_memory.model import AllocationSite, Phase, Verdict
+    from pytest_memory.model import Phase
+    from pytest_memory.plugin.judging import Judge
     from pytest_memory.plugin.plan import Plan
     from pytest_memory.plugin.settings import Settings
     from pytest_memory.plugin.transport import Packed, Showcase
-    from pytest_memory.policy.leaks import LeakLimit
 
     class PhaseObserver(Protocol):
         """Somebody who follows the session phase by phase, such as the flight recorder.
@@ -57,15 +58,6 @@ if TYPE_CHECKING:
 
 _ACTIVITY = {phase: ACTIVITIES.index(phase) for phase in PHASES}
 _NO_READING = None, (), (), "this kind of test passes through no hook in which it could be measured"
-
-
-class UnusableMarker(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
-    """A marker of ours that cannot be understood, found too late for a usage error; shown without a traceback."""
-
-    __module__ = "builtins"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, pytrace=False)
 
 
 class Attempt:
@@ -114,7 +106,7 @@ class Attempt:
 
 
 class PhaseHooks(Hooks):
-    """Measures and judges each phase of each test in this process.
+    """Measures each phase of each test in this process, and has those judged that a limit binds.
 
     Args:
         settings: The session's.
@@ -130,6 +122,7 @@ class PhaseHooks(Hooks):
 
     # pluggy looks at the attributes of a plugin, and without slots each access to them is dearer from then on.
     __slots__ = (
+        "_judge",
         "_junit",
         "_made_reports",
         "_meter",
@@ -162,6 +155,7 @@ class PhaseHooks(Hooks):
         self._surrounding = surrounding_calls()
         self._other_kinds = False
         self._made_reports: bool | None = None
+        self._judge: Judge | None = None
         self._windows = self._windows_of(self._planner.usual)
         self.attempt: Attempt | None = None
         self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
@@ -181,7 +175,7 @@ class PhaseHooks(Hooks):
         finally:
             finished = self._end(attempt, "setup")
         if finished is not None:
-            self._hold_to_account(attempt, finished)
+            self._judging().hold_to_account(attempt, finished)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -193,7 +187,7 @@ class PhaseHooks(Hooks):
         finally:
             finished = self._end(attempt, "call")
         if finished is not None:
-            self._hold_to_account(attempt, finished)
+            self._judging().hold_to_account(attempt, finished)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -205,7 +199,7 @@ class PhaseHooks(Hooks):
         finally:
             finished = self._end(attempt, "teardown")
         if finished is not None:
-            self._hold_to_account(attempt, finished)
+            self._judging().hold_to_account(attempt, finished)
         return result
 
     def call_window(self) -> HeapWindow | None:
@@ -276,6 +270,8 @@ class PhaseHooks(Hooks):
         if plan is not self._windows[0]:  # most tests share a plan, and so the windows
             self._windows = self._windows_of(plan)
         attempt.windows = self._windows[1]
+        if plan.judged:
+            self._judging()  # what it loads should not be loaded between the windows of a test
         if not self._made_reports:
             self._watch_reports(item.config, plan)
         return attempt
@@ -294,6 +290,8 @@ class PhaseHooks(Hooks):
 
     def follow_reports(self, config: pytest.Config) -> None:
         """From now on reports carry measurements from the moment at which they are made."""
+        from pytest_memory.plugin.made_reports import MadeReports
+
         self._made_reports = True
         config.pluginmanager.register(MadeReports(self, junit=self._junit), f"{SESSION_PLUGIN}-made-reports")
 
@@ -335,69 +333,15 @@ class PhaseHooks(Hooks):
         if reading is not None and reading.sites:
             finished.sites = sites_of_test(reading.sites, self._surrounding) if phase == "call" else reading.sites
         if attempt.plan.judged:
-            finished.verdicts = self._judge(attempt, phase, usage, finished.sites)
-            finished.sections = self._sections(finished.verdicts)
+            self._judging().judge(attempt, finished)
         if finished.sites:
             self._showcase.consider(finished)
         return finished
 
-    def _hold_to_account(self, attempt: Attempt, finished: FinishedPhase) -> None:
-        """Fail a phase that passed and broke a limit; only now, since other plugins count on their share of it.
+    def _judging(self) -> Judge:
+        """Who judges; loaded when something can fail a phase."""
+        if self._judge is None:
+            from pytest_memory.plugin.judging import Judge
 
-        Raises:
-            UnusableMarker: A marker that cannot be understood.
-            MemoryLimitExceeded: A limit is broken.
-        """
-        if attempt.plan.problem and finished.phase != "teardown":
-            raise UnusableMarker(attempt.plan.problem)
-        if finished.verdicts:
-            self._raise_broken(attempt, finished)
-
-    def _judge(
-        self, attempt: Attempt, phase: Phase, usage: PhaseUsage, sites: tuple[AllocationSite, ...]
-    ) -> tuple[Verdict, ...]:
-        from pytest_memory.policy.limits import ONE_THREAD, judge
-
-        plan = attempt.plan
-        request = plan.heap.get(phase)
-        one_thread = request is not None and request.current_thread_only
-        verdicts = [judge(limit, usage, sites, one_thread=one_thread) for limit in plan.limits if limit.phase == phase]
-        if plan.leaks is not None and phase == "call":
-            unmeasured = usage.unmeasured
-            if one_thread and not plan.leaks.limit.current_thread_only:
-                unmeasured = ONE_THREAD
-            verdicts.append(self._judge_leaks(plan.leaks, attempt.reading, unmeasured))
-        return tuple(verdicts)
-
-    def _judge_leaks(self, leaks: LeakLimit, reading: HeapReading | None, unmeasured: str) -> Verdict:
-        from pytest_memory.model import Verdict
-        from pytest_memory.policy.leaks import judge_leaks
-
-        if unmeasured or reading is None:
-            return Verdict(leaks.limit, "not judged", reason=unmeasured or "this engine does not measure leaks")
-        return judge_leaks(leaks, sites_of_test(reading.leaked, self._surrounding))
-
-    def _sections(self, verdicts: Sequence[Verdict]) -> tuple[tuple[str, str], ...]:
-        if not any(verdict.sites for verdict in verdicts):
-            return ()
-        from pytest_memory.report.failures import failure_sections
-
-        memray = self._settings.memray
-        return failure_sections(verdicts, verbosity=memray.verbosity, stacks=memray.stacks)
-
-    def _raise_broken(self, attempt: Attempt, finished: FinishedPhase) -> None:
-        from pytest_memory.policy.limits import explain
-
-        request = attempt.plan.heap.get(finished.phase)
-        granularity = request.granularity if request is not None else self._settings.granularity
-        broken = [explain(verdict, granularity) for verdict in finished.verdicts if verdict.outcome == "exceeded"]
-        if self._settings.unmeasured_fails:
-            broken += [
-                f"{verdict.limit.origin} could not be judged: {verdict.reason}"
-                for verdict in finished.verdicts
-                if verdict.outcome == "not judged"
-            ]
-        if broken:
-            raise MemoryLimitExceeded("\n".join(broken))
-        for follow in self.followers:
-            follow(attempt, finished)
+            self._judge = Judge(self._settings, self._surrounding, self.followers)
+        return self._judge

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_memory.entry import Hooks
 from pytest_memory.model import AllocationSite, Limit, Verdict
-from pytest_memory.plugin.carrying import MemoryLimitExceeded
+from pytest_memory.plugin.failing import MemoryLimitExceeded
 from pytest_memory.plugin.phases import PhaseHooks
 from pytest_memory.recorder.channel import Breadcrumb
 from pytest_memory.recorder.crumbs import GuardRequest

@@ -16,7 +16,6 @@ from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Meter, measuring_here
 from pytest_memory.plugin.benchmark_switch import register_benchmarks
 from pytest_memory.plugin.calls import FunctionCalls
-from pytest_memory.plugin.carrying import LoggedReports
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_switch import register_memray_face
 from pytest_memory.plugin.recorder import register_recorder
@@ -60,7 +59,7 @@ def register(config: pytest.Config) -> None:
     register_recorder(config, session)
     register_benchmarks(config, session)
     if is_worker(config):
-        from pytest_memory.plugin.workers import WorkerEnd
+        from pytest_memory.plugin.workers import LoggedReports, WorkerEnd
 
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
         if session.phases is not None:

@@ -1,4 +1,4 @@
-"""Under pytest-xdist: what workers hand to the controller, once, when they end."""
+"""Under pytest-xdist: what workers hand to the controller, with each report and once, when they end."""
 
 from __future__ import annotations
 
@@ -7,9 +7,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_memory.entry import REPORT_KEY, Hooks
+from pytest_memory.plugin.carrying import packed, reported
 
 if TYPE_CHECKING:
+    from pytest_memory.plugin.phases import PhaseHooks
     from pytest_memory.plugin.session import MemorySession
+
+
+class LoggedReports(Hooks):
+    """In a worker: lets what was measured travel on the reports that pytest-xdist is about to send."""
+
+    __slots__ = ("_phases",)
+
+    def __init__(self, phases: PhaseHooks) -> None:
+        self._phases = phases
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Put it there, if that was not done when the report was made."""
+        attributes = report.__dict__
+        if REPORT_KEY not in attributes:
+            attempt = reported(self._phases, report)
+            finished = attempt.finished.pop(report.when or "call", None) if attempt is not None else None
+            if finished is not None:
+                attributes[REPORT_KEY] = [packed(finished)]
 
 
 class WorkerEnd(Hooks):
