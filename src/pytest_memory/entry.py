@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Container, Generator, Iterable, Sequence
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
 from types import ModuleType
 from typing import Any, Literal
@@ -553,13 +553,17 @@ class OwnModules:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find one of our modules: a plain one where it must be, without a search through all kinds of modules."""
+        """Find one of our modules where it must be, without a look at what else is there."""
         if not name.startswith("pytest_memory."):
             return None
-        file = f"{path[0]}/{name.rpartition('.')[2]}.py" if path else ""
-        if os.access(file, os.R_OK):
-            loader = SourceFileLoader(name, file)
-            return spec_from_file_location(name, file, loader=loader, submodule_search_locations=None)
+        stem = f"{path[0]}/{name.rpartition('.')[2]}" if path else ""
+        for file, loader in (
+            (f"{stem}.py", SourceFileLoader),
+            (f"{stem}/__init__.py", SourceFileLoader),
+            (stem + EXTENSION_SUFFIXES[0], ExtensionFileLoader),
+        ):
+            if os.access(file, os.R_OK):
+                return spec_from_file_location(name, file, loader=loader(name, file))
         return PathFinder.find_spec(name, path, target)
 
 
