@@ -127,9 +127,11 @@ def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
 
 
 def test_who_only_counts_loads_nothing_for_call_stacks(suite):
-    """Counters have no call stacks to resolve."""
-    modules = loaded_inside(suite, "--memory", "--memory-detail=counters")
-    assert not {"pytest_memory.engines.native.sites", "pytest_memory.model.site"} & modules
+    """Counters have no call stacks to resolve, with or without a cache of pytest's."""
+    stacks = {"pytest_memory.engines.native.sites", "pytest_memory.model.site"}
+    for options in ((), ("-p", "no:cacheprovider")):
+        modules = loaded_inside(suite, "--memory", "--memory-detail=counters", *options)
+        assert not (stacks | HEAVY) & modules - loaded_by(SESSION, cwd=suite)[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's high-water mark can be reset on Linux only")

@@ -16,7 +16,7 @@ from pytest_memory.model import ACTIVITIES
 from pytest_memory.recorder.cells import NAME_ROOM
 from pytest_memory.recorder.channel import Breadcrumb, CrumbHeader, glance
 from pytest_memory.recorder.crumbs import CrumbReader
-from pytest_memory.recorder.folders import new_session, process_lives, sessions
+from pytest_memory.recorder.folders import new_session, process_lives, sessions, user_cache
 
 STATES = (192, 256)
 
@@ -226,3 +226,35 @@ def test_sessions_of_one_second_are_ordered_by_their_process(tmp_path):
     for name in ("20261120T120304-9998", "20261120T120304-10001", "20261120T120303-20000"):
         (tmp_path / name).mkdir()
     assert [path.name.partition("-")[2] for path in sessions(tmp_path)] == ["10001", "9998", "20000"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "cache"),
+    [
+        ("linux", ".cache/pytest-memory"),
+        ("darwin", "Library/Caches/pytest-memory"),
+        ("win32", "AppData/Local/pytest-memory/Cache"),
+    ],
+)
+def test_the_users_cache_is_where_the_platform_has_it(monkeypatch, tmp_path, platform, cache):
+    """Below the home, unless the user has named another place; as platformdirs has it."""
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, "relative/does/not/count")
+    assert user_cache() == tmp_path / cache
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path / "mine"))
+    assert user_cache() == tmp_path / "mine/pytest-memory" / ("Cache" if platform == "win32" else "")
+
+
+def test_without_a_home_there_is_no_cache(monkeypatch):
+    """A container's user often has none: that is an OSError, as is a cache that cannot be written."""
+
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", nowhere)
+    with pytest.raises(OSError, match="home"):
+        user_cache()

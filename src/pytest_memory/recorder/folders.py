@@ -8,7 +8,9 @@ test of a pytest plugin, is ``20261120T120304-4711-2/``.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import sys
 import time
 from collections.abc import Iterator
 from itertools import chain, count
@@ -165,10 +167,21 @@ def project_folders(start: Path, user_cache: Path) -> list[Path]:
 
 
 def user_cache() -> Path:
-    """The user's cache."""
-    import platformdirs
+    """The user's cache, where each platform has it.
 
-    return Path(platformdirs.user_cache_dir("pytest-memory", appauthor=False))
+    By hand: platformdirs is a plugin of pytest's as well, which every session loads that has it installed.
+
+    Raises:
+        OSError: There is none, since this user has no home.
+    """
+    windows = sys.platform == "win32"
+    named = Path(os.environ.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME", ""))
+    usual = {"win32": "AppData/Local", "darwin": "Library/Caches"}.get(sys.platform, ".cache")
+    try:
+        folder = named if named.is_absolute() else Path.home() / usual
+    except RuntimeError as error:
+        raise FileNotFoundError(errno.ENOENT, str(error), "~") from None
+    return folder / ("pytest-memory/Cache" if windows else "pytest-memory")
 
 
 def mark_told(session: Path) -> None:
