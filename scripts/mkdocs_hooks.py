@@ -1,10 +1,10 @@
-"""Fills the pages whose content is the code's own: options and markers come from the table in entry.py."""
+"""Fills the pages whose content is the code's own: options and markers come from the table in declaration.py."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pytest_memory.entry import MARKERS, OPTIONS, Option
+from pytest_memory.declaration import MARKERS, OPTIONS, Option
 
 HEADINGS = {
     "memory": "Measuring, limits and reports",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_memory.entry import OPTIONS
+from pytest_memory.declaration import OPTIONS
 
 FAMILY = [option for option in OPTIONS if option.flag.startswith("--benchmark-memory")]
 

@@ -51,11 +51,11 @@ def of_ours(modules):
     return {module for module in modules if module.split(".")[0] == "pytest_memory"}
 
 
-def test_an_idle_session_loads_the_entry_alone(suite):
-    """No option, no ini key, no marker of ours: entry.py is loaded and nothing else, neither ours nor heavy."""
+def test_an_idle_session_loads_the_entry_and_the_declaration_alone(suite):
+    """No option, no ini key, no marker of ours: these two are loaded and nothing else, neither ours nor heavy."""
     modules, output = loaded_by(SESSION, "-p", "pytest_memory.entry", cwd=suite)
     assert "exit 0" in output
-    assert of_ours(modules) == {"pytest_memory", "pytest_memory.entry"}
+    assert of_ours(modules) == {"pytest_memory", "pytest_memory.entry", "pytest_memory.declaration"}
     assert not HEAVY & modules - loaded_by(SESSION, cwd=suite)[0]
 
 
@@ -63,8 +63,8 @@ def test_our_modules_are_loaded_as_they_are(suite):
     """pytest rewrites no assertions of ours, and has its import hook back when the session is over."""
     (suite / "conftest.py").write_text("import pytest\npytest.register_assert_rewrite('pytest_memory')\n")
     told = """
-recorder = sys.modules["pytest_memory.plugin.recorder"]
-print("loader", type(recorder.__spec__.loader).__name__)
+ours = [sys.modules[f"pytest_memory.{name}"] for name in ("declaration", "plugin.recorder")]
+print("loaders", *(type(module.__spec__.loader).__name__ for module in ours))
 print("first", getattr(sys.meta_path[0], "__name__", type(sys.meta_path[0]).__name__))
 """
     done = subprocess.run(
@@ -75,7 +75,7 @@ print("first", getattr(sys.meta_path[0], "__name__", type(sys.meta_path[0]).__na
         timeout=60,
         check=False,
     )
-    assert "loader SourceFileLoader" in done.stdout, done.stdout + done.stderr
+    assert "loaders SourceFileLoader SourceFileLoader" in done.stdout, done.stdout + done.stderr
     assert "first OwnModules" not in done.stdout
 
 
@@ -115,7 +115,7 @@ def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
     objects there are would pay for it."""
     modules = loaded_inside(suite, "--memory")
     floors = {module.split(".")[1] for module in of_ours(modules) if "." in module}
-    measuring = {"engines", "entry", "instruments", "meter", "model", "plugin", "recorder"}
+    measuring = {"declaration", "engines", "entry", "instruments", "meter", "model", "plugin", "recorder"}
     assert floors == measuring | {"errors", "garbage", "values"}
     assert not {f"pytest_memory.model.{name}" for name in ("limit", "record", "run", "summary")} & modules
     assert not {f"pytest_memory.recorder.{name}" for name in ("journal", "frames", "crumbs")} & modules
@@ -150,7 +150,7 @@ def test_a_session_that_is_only_recorded_loads_nothing_that_measures(suite):
         modules, output = loaded_by(SESSION, "-p", "pytest_memory.entry", "--memlog", "-p", "cacheprovider", cwd=suite)
     assert "exit 0" in output
     floors = {module.split(".")[1] for module in of_ours(modules) if "." in module}
-    expected = {"entry", "garbage", "instruments", "model", "plugin", "recorder", "report", "units"}
+    expected = {"declaration", "entry", "garbage", "instruments", "model", "plugin", "recorder", "report", "units"}
     assert floors <= expected
     spared = {"instruments.children", "plugin.guard_settings", "plugin.recorder_seldom", "recorder.crumbs"}
     spared |= {"recorder.frames"} if "pytest_memory.recorder._cells" in modules else set()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_memory.entry import REPORT_KEY
+from pytest_memory.declaration import REPORT_KEY
 from pytest_memory.model import (
     AllocationSite,
     HeapUsage,

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from pytest_memory.declaration import BENCHMARK_KEY, Hooks
 from pytest_memory.engines.base import HeapReading
-from pytest_memory.entry import BENCHMARK_KEY, Hooks
 from pytest_memory.errors import WindowRefused
 from pytest_memory.meter import Meter
 from pytest_memory.model import HeapUsage, MemoryResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_memory.entry import OPTIONS, SESSION_PLUGIN, is_worker
+from pytest_memory.declaration import OPTIONS, SESSION_PLUGIN, is_worker
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.plugin.session import MemorySession
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pytest_memory
-from pytest_memory.entry import BENCHMARK_KEY, Hooks
+from pytest_memory.declaration import BENCHMARK_KEY, Hooks
 from pytest_memory.errors import InvalidValue
 from pytest_memory.model import MemoryResult
 from pytest_memory.model.benchmark import BLOB

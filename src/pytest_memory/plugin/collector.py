@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.entry import BROKEN_KEY, REPORT_KEY, Hooks
+from pytest_memory.declaration import BROKEN_KEY, REPORT_KEY, Hooks
 from pytest_memory.plugin.tally import Tally
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.entry import BROKEN_KEY, REPORT_KEY, Hooks
+from pytest_memory.declaration import BROKEN_KEY, REPORT_KEY, Hooks
 from pytest_memory.plugin.carrying import packed
 from pytest_memory.plugin.failing import MemoryLimitExceeded
 from pytest_memory.plugin.transport import FinishedPhase, junit_properties

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_memory.entry import Hooks
+from pytest_memory.declaration import Hooks
 from pytest_memory.errors import PytestMemoryError
 from pytest_memory.plugin.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_memory.entry import Hooks
+from pytest_memory.declaration import Hooks
 from pytest_memory.model import HeapUsage
 from pytest_memory.plugin.failing import MemoryLimitExceeded
 from pytest_memory.plugin.memray_settings import share_dumps

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.entry import is_worker
+from pytest_memory.declaration import is_worker
 
 if TYPE_CHECKING:
     from pytest_memory.plugin.phases import Attempt

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
-from pytest_memory.entry import FOREIGN_KEYS, OPTIONS, Option
+from pytest_memory.declaration import FOREIGN_KEYS, OPTIONS, Option
 
 if TYPE_CHECKING:
     from pytest_memory.errors import InvalidValue

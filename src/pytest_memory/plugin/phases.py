@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.entry import SESSION_PLUGIN, Hooks
+from pytest_memory.declaration import SESSION_PLUGIN, Hooks
 from pytest_memory.model import PHASES, PhaseUsage
 from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.plugin.calls import OtherKinds, passes_pyfunc_call

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.entry import Hooks, is_controller, is_worker
+from pytest_memory.declaration import Hooks, is_controller, is_worker
 from pytest_memory.instruments.started import process_started
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.options import OptionReader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_memory.entry import Hooks
+from pytest_memory.declaration import Hooks
 from pytest_memory.plugin.session import MemorySession
 from pytest_memory.report.growth import Retained, growth_lines
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.entry import is_controller
+from pytest_memory.declaration import is_controller
 from pytest_memory.plugin.recorder_places import Place, log_path
 from pytest_memory.recorder.channel import JOURNAL_NAME
 from pytest_memory.recorder.journal import JournalWriter, create_journal

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.entry import Hooks
+from pytest_memory.declaration import Hooks
 
 if TYPE_CHECKING:
     from pytest_memory.plugin.recorder_recording import Recording

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.entry import Hooks
+from pytest_memory.declaration import Hooks
 from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.recorder.cells import make_follower
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_memory.declaration import SESSION_PLUGIN, is_controller, is_worker
 from pytest_memory.engines.choose import choose_engine
-from pytest_memory.entry import SESSION_PLUGIN, is_controller, is_worker
 from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Meter, measuring_here

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_memory import __version__
-from pytest_memory.entry import Hooks
+from pytest_memory.declaration import Hooks
 from pytest_memory.plugin.carrying import Waiting
 from pytest_memory.plugin.collector import Collector
 from pytest_memory.plugin.phases import PhaseHooks

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.entry import BROKEN_KEY, SESSION_PLUGIN, Hooks
+from pytest_memory.declaration import BROKEN_KEY, SESSION_PLUGIN, Hooks
 from pytest_memory.errors import UnwritableFile
 from pytest_memory.plugin.session import MemorySession
 

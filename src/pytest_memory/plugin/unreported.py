@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_memory.entry import REPORT_KEY, Hooks
+from pytest_memory.declaration import REPORT_KEY, Hooks
 from pytest_memory.plugin.transport import Packed
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.entry import REPORT_KEY, Hooks
+from pytest_memory.declaration import REPORT_KEY, Hooks
 from pytest_memory.plugin.carrying import packed, reported
 
 if TYPE_CHECKING:
