@@ -73,3 +73,13 @@ def test_parameters_may_contain_the_separator():
     """The short id is cut at the last ``::`` outside the parameters."""
     result = judge({"t.py::T::test[a::b]": {"peak": 0}}, {"t.py::T::test[a::b]": {"peak": 1}}, "peak:1%")
     assert result.regressions[0].line() == "  peak         test[a::b]: 0 B → 1 B (+inf%)"
+
+
+def test_a_short_id_that_two_benchmarks_have_names_neither():
+    """Where two have the same, the whole id is given, whether or not both have grown."""
+    older = {"a.py::test": {"peak": 100}, "b.py::test": {"peak": 100}, "b.py::test_other": {"peak": 100}}
+    newer = {"a.py::test": {"peak": 100}, "b.py::test": {"peak": 200}, "b.py::test_other": {"peak": 200}}
+    assert [offender.line() for offender in judge(older, newer, "peak:10%").regressions] == [
+        "  peak         b.py::test: 100 B → 200 B (+100.0%)",
+        "  peak         test_other: 100 B → 200 B (+100.0%)",
+    ]

@@ -297,3 +297,27 @@ class TestReruns:
         first, second = (peaks(record)["call"] for record in records)
         assert 4_000_000 <= first < 5_000_000
         assert 8_000_000 <= second < 9_000_000
+
+
+def test_a_crashed_worker_leaves_one_record(pytester):
+    """What was measured before the crash and that it crashed are one attempt at one test."""
+    pytester.makepyfile("import os\n\ndef test_crash():\n    x = bytearray(50_000_000)\n    os._exit(3)")
+    done = pytester.runpytest_subprocess("-p", "xdist", "-n", "1", "--memory", "--memory-report=run.json")
+    (record,) = read_run(pytester.path / "run.json").records
+    assert (record.outcome, tuple(record.phases)) == ("crashed", ("setup",))
+    done.stdout.fnmatch_lines(["rss peak *", "*::test_crash", "*its worker crashed"])
+
+
+def test_tests_of_one_node_id_are_told(pytester):
+    """Outside its root directory pytest names no file; --rootdir tells the tests apart."""
+    for name in ("one", "two"):
+        pytester.mkpydir(name)
+        (pytester.path / name / "test_it.py").write_text("def test_it(): pass")
+    (pytester.path / "elsewhere").mkdir()
+    files = [str(pytester.path / name / "test_it.py") for name in ("one", "two")]
+    done = pytester.runpytest_subprocess("--memory", "--rootdir=elsewhere", *files)
+    done.stdout.fnmatch_lines(["tests in several files have one node id, such as '::test_it', and count*"])
+    assert "node id" not in str(pytester.runpytest_subprocess("--memory", *files).stdout)
+    assert "node id" not in str(
+        pytester.runpytest_subprocess("--memory", "--keep-duplicates", files[0], files[0]).stdout
+    )

@@ -4,6 +4,7 @@ import gc
 import json
 import marshal
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -123,9 +124,11 @@ class TestRecords:
     def test_a_worker_crashed(self):
         """pytest-xdist reports the test that took its worker down in no phase at all."""
         collector = Collector()
-        collector.pytest_runtest_logreport(report("???", "failed", worker="gw1"))
+        collector.pytest_runtest_logreport(report("setup", worker="gw1", carried=[finished("setup")]))
+        node = SimpleNamespace(gateway=SimpleNamespace(id="gw1"))
+        collector.pytest_runtest_logreport(report("???", "failed", node=node))
         (record,) = collector.records()
-        assert (record.outcome, record.worker) == ("crashed", "gw1")
+        assert (record.outcome, record.worker, tuple(record.phases)) == ("crashed", "gw1", ("setup",))
 
     def test_workers_are_kept_apart(self):
         """The same node id in two workers is two attempts, however their reports interleave."""

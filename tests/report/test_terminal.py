@@ -114,6 +114,25 @@ def test_unmeasured_is_a_dash_and_an_empty_column_goes():
     assert "—  b.py::test" in text
 
 
+def test_who_did_not_get_as_far_as_the_call_has_no_number_of_the_call():
+    """Setup's numbers are not the test's; that it was cut short is said."""
+    setup = {"setup": phase(20 * MIB)}
+    text = render(
+        summary(
+            TestRecord("a.py::test_crash", "crashed", phases=setup),
+            TestRecord("b.py::test_endless", "unfinished", phases=setup),
+            TestRecord("c.py::test_skipped", "skipped", phases={"setup": phase(100)}),
+        ),
+        width=120,
+    )
+    lines = text.splitlines()
+    table = lines[lines.index(next(each for each in lines if each.endswith("test"))) + 1 :]
+    assert [each.split()[0] for each in table] == ["120", "its", "setup", "120", "it", "setup", "100"]
+    assert "its worker crashed" in text
+    assert "it did not end" in text
+    assert text.count("setup peaked at 20 MiB") == 2
+
+
 def test_own_frame_first_and_merged():
     """Sites are shown at the reader's own frame, and those that differ only further in are one line."""
     text = render()
@@ -147,7 +166,8 @@ def test_what_a_reader_must_know():
 
 def test_the_rest_is_counted():
     """Of the attempts that are not shown a reader hears how many there are, and how to see them."""
-    assert "… and 1,234 more; --memory-top=0 shows all" in render(summary(*RECORDS, attempts=1_237))
+    assert "… and 1,234 more; --memory-top=0 shows all" in render(summary(*RECORDS, attempts=1_237, tests=1_237))
+    assert "… and 1,234 more attempts; --memory-top=0 shows all" in render(summary(*RECORDS, attempts=1_237, tests=9))
 
 
 def test_the_engines_own_memory_is_told():

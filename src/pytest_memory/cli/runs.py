@@ -28,7 +28,10 @@ def labelled_runs(arguments: Sequence[str], labels: Sequence[str] = ()) -> list[
         raise CommandFailed(f"{len(labels)} label(s) for {len(given)} run(s)", "give one --label per run, in order")
     missing = [text for _, text, paths in given if not paths]
     if missing:
-        raise WrongUsage(f"missing: {missing}", "see what was saved with: find .benchmarks -name '*.json'")
+        raise WrongUsage(
+            f"missing: {missing}",
+            "name a file of --memory-report, or see what --benchmark-save wrote with: find .benchmarks -name '*.json'",
+        )
     plain = [paths[0] for label, _, paths in given if label is None]
     stems = iter(unique_labels(plain))
     chosen = [next(stems) if label is None else label for label, _, _ in given]

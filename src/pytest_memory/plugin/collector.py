@@ -91,6 +91,8 @@ class Collector(Hooks):
             self.when_broken()
         when: str = report.when or "call"
         worker, location = attributes.get("worker_id"), attributes.get("location")
+        if when == "???":  # pytest-xdist's report of a test that crashed its worker, on which only the worker itself is
+            worker = attributes["node"].gateway.id if "node" in attributes else worker
         key = self._key
         if when == "setup" or location is None or location is not self._location or worker != key[0]:
             # To ask for the node id is a call into pytest; the reports of one test share its location, in its process.
@@ -110,7 +112,7 @@ class Collector(Hooks):
             attempt.phases += carried
         if attempt.outcome == "passed" or attempt.decided == when:
             attempt.outcome, attempt.decided = _phase_outcome(report, when), when
-        if when != "setup" and when != "call":  # "???" is the report of a test that crashed its worker
+        if when != "setup" and when != "call":
             self._last = location
             self._end(attempt, attempt.outcome)
 

@@ -19,7 +19,7 @@ from pytest_memory.plugin.phases import PhaseHooks
 from pytest_memory.plugin.transport import Showcase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_memory.meter import Meter
@@ -74,10 +74,11 @@ class MemorySession(Hooks):
         self._started = datetime.datetime.now(datetime.timezone.utc)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """No test runs any more: what comes now, to the interpreter's last moments, need not pass the hooks."""
         if self.meter is not None:
             self.meter.engine.stand_aside()
+            self.note(_of_one_id(getattr(session, "items", ())))
 
     def note(self, sentence: str) -> None:
         """Tell the reader something once."""
@@ -193,3 +194,19 @@ def _commit(folder: Path | None) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
+
+
+def _of_one_id(items: Sequence[pytest.Item]) -> str:
+    """What to say of different tests to which pytest gave one node id."""
+    if len({item.nodeid for item in items}) == len(items):
+        return ""
+    files: dict[str, set[str]] = {}
+    for item in items:
+        files.setdefault(item.nodeid, set()).add(item.location[0])
+    twin = next((nodeid for nodeid, found in files.items() if len(found) > 1), None)
+    if twin is None:
+        return ""
+    return (
+        f"tests in several files have one node id, such as {twin!r}, and count as one: pytest names no file outside "
+        "its root directory; set --rootdir to a folder that holds them all"
+    )

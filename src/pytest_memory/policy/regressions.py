@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,12 +20,14 @@ class Regression:
 
     Attributes:
         benchmark: Its full id.
+        name: Its short id, or the full one where another benchmark has the same.
         threshold: What it broke.
         base: Value in the baseline run.
         head: Value in the run under judgement.
     """
 
     benchmark: str
+    name: str
     threshold: Threshold
     base: float
     head: float
@@ -33,7 +36,7 @@ class Regression:
         """The line of the report: ``  peak         test_build: 10 MiB → 12 MiB (+20.0%)``."""
         field = self.threshold.field
         values = f"{format_value(field, self.base)} → {format_value(field, self.head)}"
-        return f"  {field:<12} {short_id(self.benchmark)}: {values} ({growth_percent(self.base, self.head):+.1f}%)"
+        return f"  {field:<12} {self.name}: {values} ({growth_percent(self.base, self.head):+.1f}%)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def judge_regressions(baseline: Headlines, head: Headlines, thresholds: Iterable
     regressions: list[Regression] = []
     unjudged: dict[str, None] = {}  # a set that keeps its order
     shared = sorted(baseline.keys() & head.keys())
+    taken = Counter(map(short_id, shared))
     for threshold in thresholds:
         field = threshold.field
         pairs = [
@@ -76,7 +80,9 @@ def judge_regressions(baseline: Headlines, head: Headlines, thresholds: Iterable
         if not pairs:
             unjudged[_reason(field, bool(shared))] = None
         regressions += [
-            Regression(key, threshold, base, now) for key, base, now in pairs if threshold.broken(base, now)
+            Regression(key, short if taken[short := short_id(key)] == 1 else key, threshold, base, now)
+            for key, base, now in pairs
+            if threshold.broken(base, now)
         ]
     return GateResult(tuple(regressions), tuple(unjudged))
 

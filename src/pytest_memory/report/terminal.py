@@ -15,6 +15,7 @@ _GAP = "  "
 _SITES_SHOWN = 3
 _TESTS_WITH_SITES = 3
 _SAMPLED_PEAK = 512 * 1024
+_CUT_SHORT = {"crashed": "its worker crashed", "unfinished": "it did not end"}
 
 
 class Layout(NamedTuple):
@@ -59,7 +60,8 @@ def summary_lines(summary: Summary, layout: Layout) -> Iterator[Line]:
     yield from _table(summary.heaviest, layout)
     if len(summary.heaviest) < summary.attempts:
         rest = format_count(summary.attempts - len(summary.heaviest))
-        yield line(Span(f"… and {rest} more; --memory-top=0 shows all", "dim"))
+        what = "" if summary.attempts == summary.tests else " attempts"  # some tests were run again
+        yield line(Span(f"… and {rest} more{what}; --memory-top=0 shows all", "dim"))
 
 
 def remark_lines(summary: Summary, width: int) -> Iterator[Line]:
@@ -123,8 +125,8 @@ def _within(position: int, count: int | None) -> bool:
 
 
 def _cells(record: TestRecord) -> tuple[str, ...]:
-    call = record.phases.get("call") or next(iter(record.phases.values()))
-    heap = call.heap
+    call = record.phases.get("call")
+    heap = call.heap if call is not None else None  # setup's numbers are not the test's
     peaks = [usage.resident.peak for usage in record.phases.values() if usage.resident is not None]
     resident = max((peak for peak in peaks if peak is not None), default=None)
     return (
@@ -138,6 +140,8 @@ def _cells(record: TestRecord) -> tuple[str, ...]:
 
 def _details(record: TestRecord, layout: Layout, *, sites: bool, indent: int) -> Iterator[Line]:
     margin = " " * indent + _GAP
+    if record.outcome in _CUT_SHORT:
+        yield line(margin, Span(_CUT_SHORT[record.outcome], "yellow"))
     call = _peak(record.phases.get("call"))
     for phase in ("setup", "teardown"):
         peak = _peak(record.phases.get(phase))
