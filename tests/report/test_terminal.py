@@ -175,6 +175,12 @@ def test_the_engines_own_memory_is_told():
     assert "rss exact (the engine's tables: 15.0 MiB)" in render(summary(*RECORDS, engine_bytes=15 * MIB), width=200)
 
 
+def test_what_measuring_took_is_not_zero():
+    """Workers that crashed and children that were forked told nothing of it."""
+    assert "measuring took 12.3 ms of 4.50 s" in render(width=200)
+    assert "measuring" not in render(summary(*RECORDS, measuring_seconds=0.0), width=200)
+
+
 def test_nothing_measured():
     """A run without a measurement has a headline and no table."""
     assert "test" not in render(summary(), width=200).partition("0 tests")[2]

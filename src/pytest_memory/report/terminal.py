@@ -82,8 +82,9 @@ def _headline(summary: Summary) -> list[str]:
     own = f" (the engine's tables: {_mebibytes(summary.engine_bytes)})" if summary.engine_bytes >= MIB else ""
     parts.append(f"rss {environment.resident}{own}")
     parts.append(f"{format_count(summary.tests)} test{'' if summary.tests == 1 else 's'}")
-    share = f" of {format_seconds(summary.seconds)}" if summary.seconds > summary.measuring_seconds else ""
-    parts.append(f"measuring took {format_seconds(summary.measuring_seconds)}{share}")
+    if summary.measuring_seconds:  # it is not known of processes that did not live to tell
+        share = f" of {format_seconds(summary.seconds)}" if summary.seconds > summary.measuring_seconds else ""
+        parts.append(f"measuring took {format_seconds(summary.measuring_seconds)}{share}")
     return parts
 
 
