@@ -32,9 +32,9 @@ class OwnModules:
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find one of our modules where it must be, without a look at what else is there."""
-        if not name.startswith("pytest_memory."):
+        if not name.startswith("pytest_memory.") or not path:
             return None
-        stem = f"{path[0]}/{name.rpartition('.')[2]}" if path else ""
+        stem = f"{path[0]}/{name.rpartition('.')[2]}"
         for file, loader in (
             (f"{stem}.py", SourceFileLoader),
             (f"{stem}/__init__.py", SourceFileLoader),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "../../src/pytest_memory/engines/native/frames.h"
 #include "../../src/pytest_memory/engines/native/hooks.h"
@@ -177,7 +178,7 @@ static void test_epochs_wrap(void) {
 static void test_mappings_in_pieces(void) {
     struct pm_reading reading;
     struct pm_window *window = open_window(PM_MALLOC, true, true);
-    size_t page = 4096;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
     char *pages = pm_hook_mmap(NULL, 300 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; i < 300; i += 2) pm_hook_munmap(pages + i * page, page); /* 150 pieces are left */
     EXPECT(pm_ledgers[PM_MALLOC].intervals.count, 150);
@@ -195,7 +196,7 @@ static void test_mappings_in_pieces(void) {
 
 /* Address space that nobody may access counts once it is opened, as far as it is, and for malloc granularity at once. */
 static void test_reserved_address_space(void) {
-    size_t page = 4096;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
     for (int which = 0; which < PM_LEDGERS; which++) {
         struct pm_reading reading;
         bool objects = which == PM_PYTHON;
@@ -350,6 +351,43 @@ static void test_a_crowd_settles_at_the_end(void) {
     pm_hook_free(second);
 }
 
+/* Who has given back more than it kept may not let the window believe that there is less to come than there is. */
+static void test_a_crowd_never_tells_too_much(void) {
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    struct pm_totals other = {.index = 0}, *mine = pm_self.totals;
+    window->home = &other;
+    void *elsewhere = pm_hook_malloc(15000);
+    mine->unsettled[PM_MALLOC].crowd = INT32_MAX;
+    pm_hook_free(elsewhere);
+    window->home = mine;
+    void *at_home = pm_hook_malloc(15000);
+    EXPECT(pm_window_live(window) <= 15000, 1);
+    pm_hook_free(at_home);
+    close_window(window, &reading);
+    EXPECT(reading.peak, 15000);
+    EXPECT(reading.retained, 0);
+}
+
+/* Whoever closes a window waits for what is on its way to it, and not for ever. */
+static void test_what_is_on_its_way_is_waited_for(void) {
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    struct pm_totals other = {.index = 0}, *mine = pm_self.totals;
+    window->home = &other;
+    void *block = pm_hook_malloc(100);
+    int64_t bytes;
+    uint64_t moves;
+    EXPECT(pm_threads_unsettled(PM_MALLOC, window->serial, &bytes, &moves), 1);
+    EXPECT(moves % 2, 0);
+    atomic_fetch_add(&mine->unsettled[PM_MALLOC].moves, 1);
+    EXPECT(pm_threads_unsettled(PM_MALLOC, window->serial, &bytes, &moves), 0);
+    close_window(window, &reading);
+    EXPECT(reading.retained, 100);
+    atomic_fetch_add(&mine->unsettled[PM_MALLOC].moves, 1);
+    pm_hook_free(block);
+}
+
 static void test_errno_survives(void) {
     struct pm_reading reading;
     struct pm_window *window = open_window(PM_MALLOC, true, true);
@@ -412,6 +450,8 @@ int main(void) {
     test_threads();
     test_a_thread_in_a_crowd();
     test_a_crowd_settles_at_the_end();
+    test_a_crowd_never_tells_too_much();
+    test_what_is_on_its_way_is_waited_for();
     test_errno_survives();
     printf("%d failed\n", failures);
     return failures != 0;

@@ -16,7 +16,7 @@ from pytest_memory.model import ACTIVITIES
 from pytest_memory.recorder.cells import NAME_ROOM
 from pytest_memory.recorder.channel import Breadcrumb, CrumbHeader, glance
 from pytest_memory.recorder.crumbs import CrumbReader
-from pytest_memory.recorder.folders import new_session, process_lives, sessions, user_cache
+from pytest_memory.recorder.folders import new_session, process_lives, project_folders, sessions, user_cache
 
 STATES = (192, 256)
 
@@ -258,3 +258,10 @@ def test_without_a_home_there_is_no_cache(monkeypatch):
     monkeypatch.setattr("pathlib.Path.home", nowhere)
     with pytest.raises(OSError, match="home"):
         user_cache()
+
+
+def test_sessions_of_a_project_are_found_without_a_cache_of_the_user(tmp_path):
+    """Who has no home may still have a project that keeps its own."""
+    folder = tmp_path / ".pytest_cache/d/memory"
+    new_session(folder)
+    assert project_folders(tmp_path / "below", None) == [folder]

@@ -36,7 +36,11 @@ def autopsy(
 
 
 def _newest() -> Path:
-    for folder in project_folders(Path.cwd(), user_cache()):
+    try:
+        cache = user_cache()
+    except OSError:
+        cache = None
+    for folder in project_folders(Path.cwd(), cache):
         return sessions(folder)[0]
     raise CommandFailed(
         "no run has been recorded in this project",

@@ -1,6 +1,6 @@
 /* Reads what Linux counts of this process's resident memory, and keeps windows over it.
  *
- * The same as ProcFiles in procfs.py and KernelWindows in resident.py, which say what it means and serve where this file
+ * The same as ProcFiles in procfs.py and KernelWindows in kernel_windows.py, which say what it means and serve where this file
  * was not compiled. Both ends of every phase of every test are read: in Python, what stands around the system calls took
  * longer than those.
  */

@@ -1,1 +1,1 @@
-"""The plugin proper: loaded by :mod:`pytest_memory.entry` when something of ours is wanted, each part when it is."""
+"""The plugin proper: :mod:`pytest_memory.declaration` loads it when something of ours is wanted, and each part then."""

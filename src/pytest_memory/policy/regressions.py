@@ -69,7 +69,7 @@ def judge_regressions(baseline: Headlines, head: Headlines, thresholds: Iterable
     regressions: list[Regression] = []
     unjudged: dict[str, None] = {}  # a set that keeps its order
     shared = sorted(baseline.keys() & head.keys())
-    taken = Counter(map(short_id, shared))
+    taken = Counter(map(short_id, baseline.keys() | head.keys()))
     for threshold in thresholds:
         field = threshold.field
         pairs = [

@@ -151,18 +151,18 @@ def has_ended(session: Path) -> bool:
     return bool(said) and all(said)
 
 
-def project_folders(start: Path, user_cache: Path) -> list[Path]:
+def project_folders(start: Path, user_cache: Path | None) -> list[Path]:
     """The folders with sessions of the project around a directory, the closest first.
 
     Args:
         start: The directory, or one below the project's root.
-        user_cache: Where sessions lie that could not be written into the project.
+        user_cache: Where sessions lie that could not be written into the project; ``None`` if there is no such place.
     """
-    candidates = [
-        folder
-        for directory in (start, *start.parents)
-        for folder in (directory / ".pytest_cache/d/memory", folder_for(directory, user_cache))
-    ]
+    candidates: list[Path] = []
+    for directory in (start, *start.parents):
+        candidates.append(directory / ".pytest_cache/d/memory")
+        if user_cache is not None:
+            candidates.append(folder_for(directory, user_cache))
     return [folder for folder in candidates if sessions(folder)]
 
 

@@ -43,6 +43,7 @@ static inline uint32_t pm_state_of(uint32_t state, int ledger) { return state >>
 struct pm_unsettled {
     _Atomic int64_t bytes;
     _Atomic uint32_t serial; /* of that window; another's is over */
+    _Atomic uint32_t moves;  /* odd while bytes are on their way from here to the window */
     int32_t crowd;           /* how often others came in between of late */
     int64_t left;            /* what it left behind when it settled last */
     int64_t since;           /* when others had come in between often, in nanoseconds */
@@ -91,7 +92,7 @@ struct pm_leaf;
  * time that it adds; the others look at both. So a peak is missed only where no order between two threads makes it one,
  * or where several of the others allocate at the same moment (ledger.c).
  *
- * Three lines of the processor's cache: what the one thread writes, what the others write, and what all of them read. */
+ * In lines of the processor's cache of their own: what the one thread writes, what the others write, what all read. */
 struct pm_window {
     _Atomic int64_t live;
     _Atomic int64_t peak;

@@ -166,10 +166,12 @@ int pm_hook_posix_memalign(void **result, size_t alignment, size_t size) {
 
 /* Mappings. The lock spans the system call: otherwise another thread could be given, and record, an address that this
  * one has not yet struck off. A signal handler that interrupts us here goes uncounted. */
-static uint32_t begin_mapping(struct pm_thread *self) {
+enum { ALL_LEDGERS = (1 << PM_STATE_BITS * PM_LEDGERS) - 1 };
+
+static uint32_t begin_mapping(struct pm_thread *self, uint32_t ledgers) {
     uint32_t state = pm_load_state();
     if (PM_LIKELY(!state) || self->locked) return 0;
-    state = listening(state, self);
+    state = listening(state, self) & ledgers;
     for (int which = 0; which < PM_LEDGERS; which++) {
         if (pm_state_of(state, which) & PM_OPEN) pm_lock(&pm_ledgers[which], self);
     }
@@ -198,7 +200,7 @@ static void end_mapping(uint32_t state, struct pm_thread *self) {
 
 void *pm_hook_mmap(void *hint, size_t size, int protection, int flags, int file, off_t offset) {
     struct pm_thread *self = myself();
-    uint32_t state = begin_mapping(self);
+    uint32_t state = begin_mapping(self, ALL_LEDGERS);
     void *begin = pm_real.mmap(hint, size, protection, flags, file, offset);
     if (!state) return begin;
     for (int which = 0; which < PM_LEDGERS && begin != MAP_FAILED; which++) {
@@ -215,7 +217,7 @@ void *pm_hook_mmap64(void *hint, size_t size, int protection, int flags, int fil
 
 int pm_hook_munmap(void *begin, size_t size) {
     struct pm_thread *self = myself();
-    uint32_t state = begin_mapping(self);
+    uint32_t state = begin_mapping(self, ALL_LEDGERS);
     int error = pm_real.munmap(begin, size);
     if (!state) return error;
     for (int which = 0; which < PM_LEDGERS && !error; which++) {
@@ -234,7 +236,7 @@ void *pm_hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
         target = va_arg(rest, void *);
         va_end(rest);
     }
-    uint32_t state = begin_mapping(self);
+    uint32_t state = begin_mapping(self, ALL_LEDGERS);
     void *begin = pm_real.mremap(old, old_size, size, flags, target);
     if (!state) return begin;
     for (int which = 0; which < PM_LEDGERS && begin != MAP_FAILED; which++) {
@@ -249,15 +251,11 @@ void *pm_hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
 
 int pm_hook_mprotect(void *begin, size_t size, int protection) {
     struct pm_thread *self = myself();
-    uint32_t state = begin_mapping(self);
+    uint32_t state = begin_mapping(self, (uint32_t)PM_OPEN << (PM_STATE_BITS * PM_PYTHON));
     int error = pm_real.mprotect(begin, size, protection);
     if (!state) return error;
-    if (!error && !self->muted && pm_state_of(state, PM_PYTHON) & PM_OPEN) {
-        if (is_reserved(PM_PYTHON, protection)) {
-            pm_intervals_close(&pm_ledgers[PM_PYTHON], (uintptr_t)begin, size);
-        } else {
-            pm_intervals_open(&pm_ledgers[PM_PYTHON], self, (uintptr_t)begin, size);
-        }
+    if (!error && !self->muted) {
+        pm_intervals_protect(&pm_ledgers[PM_PYTHON], self, (uintptr_t)begin, size, is_reserved(PM_PYTHON, protection));
     }
     end_mapping(state, self);
     return error;

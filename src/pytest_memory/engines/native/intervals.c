@@ -113,38 +113,31 @@ void pm_intervals_reserve(struct pm_ledger *ledger, uintptr_t begin, size_t size
     insert(ledger, find(&ledger->intervals, begin), (struct pm_interval){.begin = begin, .end = begin + size, .reserved = true});
 }
 
-static const struct pm_interval *at(const struct pm_ledger *ledger, uintptr_t address) {
+static const struct pm_interval *first_after(const struct pm_ledger *ledger, uintptr_t address) {
     const struct pm_intervals *all = &ledger->intervals;
     size_t index = find(all, address);
     return index < all->count ? &all->items[index] : NULL;
 }
 
 bool pm_intervals_reserved(const struct pm_ledger *ledger, uintptr_t address) {
-    const struct pm_interval *interval = at(ledger, address);
+    const struct pm_interval *interval = first_after(ledger, address);
     return interval && interval->begin <= address && interval->reserved;
 }
 
 /* Each change may move the intervals, so the next piece is looked for anew. */
-void pm_intervals_open(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size) {
+void pm_intervals_protect(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size, bool reserve) {
     uintptr_t end = begin + size;
     const struct pm_interval *interval;
-    while (begin < end && (interval = at(ledger, begin)) && interval->begin < end) {
+    while (begin < end && (interval = first_after(ledger, begin)) && interval->begin < end) {
         uintptr_t from = interval->begin > begin ? interval->begin : begin;
         uintptr_t to = interval->end < end ? interval->end : end;
         begin = to;
-        if (!interval->reserved) continue;
-        pm_count(self, (int)(ledger - pm_ledgers), to - from);
-        pm_intervals_add(ledger, self, from, to - from);
-    }
-}
-
-void pm_intervals_close(struct pm_ledger *ledger, uintptr_t begin, size_t size) {
-    uintptr_t end = begin + size;
-    const struct pm_interval *interval;
-    while (begin < end && (interval = at(ledger, begin)) && interval->begin < end) {
-        uintptr_t from = interval->begin > begin ? interval->begin : begin;
-        uintptr_t to = interval->end < end ? interval->end : end;
-        begin = to;
-        if (!interval->reserved) pm_intervals_reserve(ledger, from, to - from);
+        if (interval->reserved == reserve) continue;
+        if (reserve) {
+            pm_intervals_reserve(ledger, from, to - from);
+        } else {
+            pm_count(self, (int)(ledger - pm_ledgers), to - from);
+            pm_intervals_add(ledger, self, from, to - from);
+        }
     }
 }

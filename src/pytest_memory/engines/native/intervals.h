@@ -2,8 +2,8 @@
  *
  * A mapping counts the bytes that were asked for, not whole pages. Where Python's objects are counted, address space that
  * nobody may read or write (PROT_NONE) is reserved and no memory yet: CUDA reserves 12 GiB to find out whether it could.
- * It counts from the moment at which a part of it is opened, and only that part; closing one gives it back. For malloc
- * granularity it counts at once, as it does for memray. */
+ * A part of it that is opened while the window is open in which it was reserved counts from then on; closing it again gives
+ * it back. For malloc granularity it counts at once, as it does for memray. */
 #ifndef PM_INTERVALS_H
 #define PM_INTERVALS_H
 
@@ -21,9 +21,8 @@ void pm_intervals_reserve(struct pm_ledger *ledger, uintptr_t begin, size_t size
 /* Is this the address of a reserved mapping? */
 bool pm_intervals_reserved(const struct pm_ledger *ledger, uintptr_t address);
 
-/* Open what is reserved in a range, or reserve what counts there. Mappings that are not known stay so. */
-void pm_intervals_open(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size);
-void pm_intervals_close(struct pm_ledger *ledger, uintptr_t begin, size_t size);
+/* What counts in a range is reserved from now on, or what is reserved there counts. Mappings that are not known stay so. */
+void pm_intervals_protect(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size, bool reserve);
 
 /* A range was given back. The lock is held. */
 void pm_intervals_remove(struct pm_ledger *ledger, uintptr_t begin, size_t size);

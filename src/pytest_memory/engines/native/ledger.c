@@ -53,9 +53,10 @@ static int64_t nanoseconds(void) {
 
 /* Sixteen threads that compile at once would spend nine tenths of their time in waiting for the one word which all of
  * them change. So a thread looks whether others came in between since it settled last. Where that is so nearly each time,
- * and many times in a moment, it is in a crowd, and keeps up to PM_SLACK bytes to itself until it finds itself alone. The
- * window may miss so much of a peak for each such thread. Threads that take turns, as those that run Python do, never
- * get there: a turn takes longer, or has more than one event. */
+ * and many times in a moment, it is in a crowd, and keeps up to PM_SLACK bytes to itself until it settles and finds itself
+ * alone. The window may miss so much of a peak for each such thread. It is never told too much: who has given back more
+ * than it kept says that it has given back more still. Threads that take turns, as those that run Python do, never get
+ * into a crowd: a turn takes longer, or has more than one event. */
 enum { PM_SLACK = 16384, MANY = 64, ALONE = 2, MOMENT = 200000, CROWDED = INT32_MAX };
 
 static void look_around(struct pm_unsettled *mine, bool alone) {
@@ -66,6 +67,15 @@ static void look_around(struct pm_unsettled *mine, bool alone) {
         mine->crowd = now - mine->since < MOMENT ? CROWDED : 0;
         mine->since = now;
     }
+}
+
+/* Tell the window what was kept. The moves say when that is on its way, to whoever closes the window. */
+static int64_t settle_what_was_kept(struct pm_window *window, struct pm_unsettled *mine, int64_t told) {
+    atomic_fetch_add_explicit(&mine->moves, 1, memory_order_acq_rel);
+    pm_lone_add(&mine->bytes, -told);
+    int64_t before = settle(window, told);
+    atomic_fetch_add_explicit(&mine->moves, 1, memory_order_acq_rel);
+    return before;
 }
 
 /* A window over one thread, inside another or with every stack captured is told at once, always. */
@@ -81,15 +91,20 @@ static void change_elsewhere(int which, struct pm_window *window, const struct p
         atomic_store_explicit(&mine->serial, window->serial, memory_order_release);
         mine->crowd = 0;
     }
-    if (mine->crowd == CROWDED) {
+    int64_t told = delta, before;
+    if (PM_LIKELY(mine->crowd != CROWDED && !atomic_load_explicit(&mine->bytes, memory_order_relaxed))) {
+        before = settle(window, told);
+    } else {
         pm_lone_add(&mine->bytes, delta);
-        delta = atomic_load_explicit(&mine->bytes, memory_order_relaxed);
-        if (-PM_SLACK < delta && delta < PM_SLACK) return;
-        pm_lone_add(&mine->bytes, -delta);
+        told = atomic_load_explicit(&mine->bytes, memory_order_relaxed);
+        if (mine->crowd == CROWDED) {
+            if (0 <= told && told < PM_SLACK) return;
+            if (told < 0) told -= PM_SLACK / 2;
+        }
+        before = settle_what_was_kept(window, mine, told);
     }
-    int64_t before = settle(window, delta);
     look_around(mine, before == mine->left);
-    mine->left = before + delta;
+    mine->left = before + told;
 }
 
 static void change(int which, struct pm_window *window, const struct pm_thread *self, int64_t delta) {

@@ -77,15 +77,19 @@ int64_t pm_threads_allocations(int ledger) {
     return sum(offsetof(struct pm_totals, allocations) + sizeof(int64_t) * (size_t)ledger);
 }
 
-int64_t pm_threads_unsettled(int ledger, uint32_t serial) {
-    int64_t total = 0;
+bool pm_threads_unsettled(int ledger, uint32_t serial, int64_t *bytes, uint64_t *moves) {
+    bool moving = false;
     uint32_t used = atomic_load_explicit(&pool_used, memory_order_acquire);
+    *bytes = 0, *moves = 0;
     for (uint32_t index = 0; index < used; index++) {
         struct pm_unsettled *one = &pool[index].unsettled[ledger];
         if (atomic_load_explicit(&one->serial, memory_order_acquire) != serial) continue;
-        total += atomic_load_explicit(&one->bytes, memory_order_relaxed);
+        uint32_t moved = atomic_load_explicit(&one->moves, memory_order_acquire);
+        moving |= moved & 1;
+        *moves += moved;
+        *bytes += atomic_load_explicit(&one->bytes, memory_order_acquire);
     }
-    return total;
+    return !moving;
 }
 
 struct pm_totals *pm_threads_own(void) {

@@ -14,8 +14,8 @@ void pm_thread_join(struct pm_thread *self);
 int64_t pm_threads_allocated(int ledger);
 int64_t pm_threads_allocations(int ledger);
 
-/* Bytes that threads have not told a window yet. */
-int64_t pm_threads_unsettled(int ledger, uint32_t serial);
+/* Bytes that threads have not told a window yet, and how often any of them has told it something; false while one does. */
+bool pm_threads_unsettled(int ledger, uint32_t serial, int64_t *bytes, uint64_t *moves);
 
 /* The calling thread's own totals, or NULL if it has to share them. */
 struct pm_totals *pm_threads_own(void);

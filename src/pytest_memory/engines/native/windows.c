@@ -1,5 +1,7 @@
 #include "windows.h"
 
+#include <sched.h>
+
 #include "intervals.h"
 #include "sites.h"
 #include "threads.h"
@@ -135,13 +137,28 @@ static void unlink_window(struct pm_ledger *ledger, struct pm_window *window) {
     if (at) atomic_store_explicit(link, next(window), memory_order_release);
 }
 
+/* What is live, with what threads still keep to themselves. Bytes that are on their way from a thread to the window would be
+ * missed or seen twice, so this waits for them, and lets a thread run that was put to sleep meanwhile. */
+static int64_t live_at_the_end(int which, const struct pm_window *window) {
+    int64_t kept, live;
+    uint64_t moves, again;
+    for (int tries = 0;; tries++) {
+        bool still = pm_threads_unsettled(which, window->serial, &kept, &moves);
+        live = kept + atomic_load_explicit(&window->live, memory_order_acquire) +
+               atomic_load_explicit(&window->live_elsewhere, memory_order_acquire);
+        still = still && pm_threads_unsettled(which, window->serial, &kept, &again) && moves == again;
+        if (still || tries == 1000) return live;
+        if (tries > 10) sched_yield();
+    }
+}
+
 void pm_window_close(int which, struct pm_window *window, struct pm_reading *reading) {
     struct pm_ledger *ledger = &pm_ledgers[which];
     unlink_window(ledger, window);
     publish();
     /* Threads that were inside a hook may still count: what a hook changes last is read first. */
     const struct pm_totals *own = window->own;
-    reading->retained = pm_window_live(window) + pm_threads_unsettled(which, window->serial);
+    reading->retained = live_at_the_end(which, window);
     atomic_thread_fence(memory_order_acquire);
     reading->peak = pm_window_peak(window);
     if (reading->peak < reading->retained) reading->peak = reading->retained;
