@@ -15,8 +15,12 @@ HEADINGS = {
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace the placeholders in a page."""
-    return markdown.replace("<!-- options -->", _options()).replace("<!-- markers -->", _markers())
+    """Replace the placeholders in a page, with what stands in them for readers of the repository."""
+    for name, fill in (("options", _options), ("markers", _markers)):
+        before, begin, rest = markdown.partition(f"<!-- {name} -->")
+        if begin:
+            markdown = before + fill() + rest.partition("<!-- end -->")[2]
+    return markdown
 
 
 def _options() -> str:
