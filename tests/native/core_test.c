@@ -388,6 +388,37 @@ static void test_what_is_on_its_way_is_waited_for(void) {
     pm_hook_free(block);
 }
 
+#ifndef __SANITIZE_THREAD__ /* windows are opened under the eyes of other threads, which it cannot follow */
+static atomic_bool enough;
+
+static void *come_and_go(void *crowded) {
+    while (!atomic_load(&enough)) {
+        void *block = pm_hook_malloc(8000);
+        if (crowded && pm_self.totals) pm_self.totals->unsettled[PM_MALLOC].crowd = INT32_MAX;
+        pm_hook_free(block);
+    }
+    return NULL;
+}
+
+/* Each block that comes and goes while windows open and close is seen whole or not at all. */
+static void test_windows_open_and_close_while_others_allocate(void) {
+    for (int crowded = 0; crowded < 2; crowded++) {
+        pthread_t threads[2];
+        atomic_store(&enough, false);
+        for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, come_and_go, crowded ? &enough : NULL);
+        for (int i = 0; i < 3000; i++) {
+            struct pm_reading reading;
+            struct pm_window *window = open_window(PM_MALLOC, false, false);
+            for (volatile int wait = 0; wait < 1000; wait++) continue;
+            close_window(window, &reading);
+            EXPECT(0 <= reading.retained && reading.retained <= 16000, 1);
+        }
+        atomic_store(&enough, true);
+        for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    }
+}
+#endif
+
 static void test_errno_survives(void) {
     struct pm_reading reading;
     struct pm_window *window = open_window(PM_MALLOC, true, true);
@@ -452,6 +483,9 @@ int main(void) {
     test_a_crowd_settles_at_the_end();
     test_a_crowd_never_tells_too_much();
     test_what_is_on_its_way_is_waited_for();
+#ifndef __SANITIZE_THREAD__
+    test_windows_open_and_close_while_others_allocate();
+#endif
     test_errno_survives();
     printf("%d failed\n", failures);
     return failures != 0;

@@ -74,7 +74,7 @@ static inline bool pm_belongs(const struct pm_window *window, uint32_t epoch, bo
 }
 
 static inline uint32_t pm_epoch(struct pm_ledger *ledger) {
-    return atomic_load_explicit(&ledger->epoch, memory_order_relaxed);
+    return atomic_load_explicit(&ledger->epoch, memory_order_acquire); /* before any look at the windows */
 }
 
 static inline uint32_t pm_owner_bit(const struct pm_thread *self) {

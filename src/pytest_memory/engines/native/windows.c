@@ -60,15 +60,12 @@ static struct pm_window *vacant(struct pm_ledger *ledger) {
     return NULL;
 }
 
-/* A new epoch. At the end of the range every block is forgotten, which only an empty ledger can afford. */
-static const char *advance(struct pm_ledger *ledger) {
-    uint32_t epoch = pm_epoch(ledger) + 1;
-    if (epoch >= PM_EPOCHS) {
-        if (first(ledger)) return "too many windows were opened inside one that is still open";
-        pm_shadow_drop(&ledger->blocks);
-        epoch = 1;
-    }
-    atomic_store_explicit(&ledger->epoch, epoch, memory_order_relaxed);
+/* See that there is a next epoch. At the end of the range every block is forgotten, which only an empty ledger can afford. */
+static const char *make_room(struct pm_ledger *ledger) {
+    if (pm_epoch(ledger) + 1 < PM_EPOCHS) return NULL;
+    if (first(ledger)) return "too many windows were opened inside one that is still open";
+    pm_shadow_drop(&ledger->blocks);
+    atomic_store_explicit(&ledger->epoch, 0, memory_order_relaxed);
     return NULL;
 }
 
@@ -101,13 +98,13 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
     if (request->thread_only && (*reason = claim_thread(ledger, window))) return NULL;
     if (!first(ledger)) pm_intervals_clear(ledger);
     if (request->sites && (*reason = pm_sites_begin(ledger, window, request->outside))) return NULL;
-    if ((*reason = advance(ledger))) {
+    if ((*reason = make_room(ledger))) {
         pm_sites_end(ledger, window);
         return NULL;
     }
     window->used = true;
     window->home = pm_threads_own();
-    window->start = pm_epoch(ledger);
+    window->start = pm_epoch(ledger) + 1;
     window->stamp = window->start << PM_EPOCH_SHIFT;
     window->lost = ledger->lost;
     window->leaf = &nowhere;
@@ -127,6 +124,8 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
     mark_start(request->ledger, window);
     atomic_store_explicit(&ledger->top, window, memory_order_release);
     publish();
+    /* Last: whoever allocates in the new epoch finds the window, and who does not find it is older than the window. */
+    atomic_store_explicit(&ledger->epoch, window->start, memory_order_release);
     return window;
 }
 
