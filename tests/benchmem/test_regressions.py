@@ -83,3 +83,5 @@ def test_a_short_id_that_two_benchmarks_have_names_neither():
         "  peak         b.py::test: 100 B → 200 B (+100.0%)",
         "  peak         test_other: 100 B → 200 B (+100.0%)",
     ]
+    newer["c.py::test_other"] = {"peak": 1}  # is in one run only, and a reader may take it for the one that has grown
+    assert "b.py::test_other: 100 B → 200 B" in judge(older, newer, "peak:10%").regressions[-1].line()

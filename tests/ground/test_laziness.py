@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from pytest_memory.entry import OwnModules
+
 HEAVY = {
     "memray",
     "psutil",
@@ -77,6 +79,15 @@ print("first", getattr(sys.meta_path[0], "__name__", type(sys.meta_path[0]).__na
     )
     assert "loaders SourceFileLoader SourceFileLoader" in done.stdout, done.stdout + done.stderr
     assert "first OwnModules" not in done.stdout
+
+
+def test_our_modules_are_looked_for_in_their_folders_alone(monkeypatch, tmp_path):
+    """A folder is named for each of them; where none is, nothing of the working directory is taken for one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".py").touch()
+    assert OwnModules.find_spec("pytest_memory.nothing") is None
+    assert OwnModules.find_spec("pytest_memory.nothing", [str(tmp_path)]) is None
+    assert OwnModules.find_spec("another.module", [str(tmp_path)]) is None
 
 
 def test_an_idle_session_says_nothing(suite):

@@ -335,12 +335,19 @@ static void test_a_thread_in_a_crowd(void) {
     }
 }
 
+/* A window of another thread's: what this one does counts elsewhere. */
+static struct pm_window *open_window_of_another(void) {
+    static struct pm_totals other;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    window->home = &other;
+    return window;
+}
+
 /* The window is told the rest at its end. */
 static void test_a_crowd_settles_at_the_end(void) {
     struct pm_reading reading;
-    struct pm_window *window = open_window(PM_MALLOC, false, false);
-    struct pm_totals other = {.index = 0}, *mine = pm_self.totals;
-    window->home = &other; /* so that this thread is not at home */
+    struct pm_window *window = open_window_of_another();
+    struct pm_totals *mine = pm_self.totals;
     void *first = pm_hook_malloc(10);
     mine->unsettled[PM_MALLOC].crowd = INT32_MAX;
     void *second = pm_hook_malloc(100);
@@ -354,9 +361,8 @@ static void test_a_crowd_settles_at_the_end(void) {
 /* Who has given back more than it kept may not let the window believe that there is less to come than there is. */
 static void test_a_crowd_never_tells_too_much(void) {
     struct pm_reading reading;
-    struct pm_window *window = open_window(PM_MALLOC, false, false);
-    struct pm_totals other = {.index = 0}, *mine = pm_self.totals;
-    window->home = &other;
+    struct pm_window *window = open_window_of_another();
+    struct pm_totals *mine = pm_self.totals;
     void *elsewhere = pm_hook_malloc(15000);
     mine->unsettled[PM_MALLOC].crowd = INT32_MAX;
     pm_hook_free(elsewhere);
@@ -372,9 +378,8 @@ static void test_a_crowd_never_tells_too_much(void) {
 /* Whoever closes a window waits for what is on its way to it, and not for ever. */
 static void test_what_is_on_its_way_is_waited_for(void) {
     struct pm_reading reading;
-    struct pm_window *window = open_window(PM_MALLOC, false, false);
-    struct pm_totals other = {.index = 0}, *mine = pm_self.totals;
-    window->home = &other;
+    struct pm_window *window = open_window_of_another();
+    struct pm_totals *mine = pm_self.totals;
     void *block = pm_hook_malloc(100);
     int64_t bytes;
     uint64_t moves;

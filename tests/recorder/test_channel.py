@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_memory.cli.app import run
 from pytest_memory.errors import UnreadableFile
 from pytest_memory.model import ACTIVITIES
 from pytest_memory.recorder.cells import NAME_ROOM
@@ -265,3 +266,18 @@ def test_sessions_of_a_project_are_found_without_a_cache_of_the_user(tmp_path):
     folder = tmp_path / ".pytest_cache/d/memory"
     new_session(folder)
     assert project_folders(tmp_path / "below", None) == [folder]
+
+
+def test_an_autopsy_needs_no_home(monkeypatch, tmp_path, capsys):
+    """It looks into the project first, and says so where nothing was recorded there."""
+
+    def nowhere():
+        raise FileNotFoundError("no home")
+
+    monkeypatch.setattr("pytest_memory.cli.autopsy.user_cache", nowhere)
+    monkeypatch.chdir(tmp_path)
+    assert run(["autopsy"]) == 1
+    assert "no run has been recorded" in capsys.readouterr().err
+    session = new_session(tmp_path / ".pytest_cache/d/memory")
+    run(["autopsy"])
+    assert session.name in "".join(capsys.readouterr())

@@ -136,7 +136,7 @@ void pm_intervals_protect(struct pm_ledger *ledger, struct pm_thread *self, uint
         if (reserve) {
             pm_intervals_reserve(ledger, from, to - from);
         } else {
-            pm_count(self, (int)(ledger - pm_ledgers), to - from);
+            pm_count(self, pm_ledger_number(ledger), to - from);
             pm_intervals_add(ledger, self, from, to - from);
         }
     }

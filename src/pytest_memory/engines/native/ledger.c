@@ -120,7 +120,7 @@ static void change(int which, struct pm_window *window, const struct pm_thread *
 void pm_windows_add(struct pm_ledger *ledger, struct pm_thread *self, uint32_t epoch, bool owner, int64_t delta) {
     struct pm_window *window = atomic_load_explicit(&ledger->top, memory_order_acquire);
     for (; window; window = atomic_load_explicit(&window->outer, memory_order_acquire)) {
-        if (pm_belongs(window, epoch, owner)) change((int)(ledger - pm_ledgers), window, self, delta);
+        if (pm_belongs(window, epoch, owner)) change(pm_ledger_number(ledger), window, self, delta);
     }
 }
 

@@ -30,6 +30,8 @@ struct pm_ledger {
 
 extern struct pm_ledger pm_ledgers[PM_LEDGERS];
 
+static inline int pm_ledger_number(const struct pm_ledger *ledger) { return (int)(ledger - pm_ledgers); }
+
 /* The only window of each ledger, if every block belongs to it and few are looked at closer. Not in the ledger, whose
  * parts are so far from each other that a hook would have to find each from its beginning. */
 extern _Atomic(struct pm_window *) pm_simple[PM_LEDGERS];

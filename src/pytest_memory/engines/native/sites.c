@@ -33,8 +33,6 @@ static struct {
     bool taken[LEVELS];
 } tables[PM_LEDGERS];
 
-static int number_of(const struct pm_ledger *ledger) { return (int)(ledger - pm_ledgers); }
-
 void pm_lock(struct pm_ledger *ledger, struct pm_thread *self) {
     self->locked++;
     atomic_signal_fence(memory_order_seq_cst);
@@ -49,7 +47,7 @@ void pm_unlock(struct pm_ledger *ledger, struct pm_thread *self) {
 
 const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window, int outside) {
     static const char no_memory[] = "there is no address space for the tables of call stacks";
-    int which = number_of(ledger);
+    int which = pm_ledger_number(ledger);
     uint32_t level = 0;
     bool others = false;
     for (uint32_t i = 0; i < LEVELS; i++) others |= tables[which].taken[i];
@@ -72,7 +70,7 @@ const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window, i
 }
 
 void pm_sites_end(struct pm_ledger *ledger, struct pm_window *window) {
-    if (window->tallies) tables[number_of(ledger)].taken[window->level] = false;
+    if (window->tallies) tables[pm_ledger_number(ledger)].taken[window->level] = false;
     window->tallies = NULL;
 }
 
@@ -120,10 +118,10 @@ void pm_sites_tally_bytes(struct pm_ledger *ledger, uint32_t epoch, bool owner, 
     add_to_tallies(ledger, epoch, owner, mark, bytes, calls);
 }
 
-static uint32_t state_of(struct pm_ledger *ledger) { return pm_state_of(pm_load_state(), number_of(ledger)); }
+static uint32_t state_of(struct pm_ledger *ledger) { return pm_state_of(pm_load_state(), pm_ledger_number(ledger)); }
 
 static uint32_t mark_now(struct pm_ledger *ledger, bool exact) {
-    return pm_stacks_find(tables[number_of(ledger)].stacks) | (exact ? EXACT_MARK : 0);
+    return pm_stacks_find(tables[pm_ledger_number(ledger)].stacks) | (exact ? EXACT_MARK : 0);
 }
 
 /* Mappings are few and large, and are given back in pieces that no weight would fit: none is left to chance. */
@@ -185,7 +183,7 @@ static void set_gap(struct pm_sampler *sampler, int64_t gap) {
 }
 
 void pm_sample_anew(struct pm_ledger *ledger, struct pm_thread *self) {
-    struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
+    struct pm_sampler *sampler = &self->sampler[pm_ledger_number(ledger)];
     sampler->serial = atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed);
     sampler->random = (ledger->seed + 1 + self->totals->index) * 0x9e3779b97f4a7c15u | 1;
     for (int i = 0; i < 4; i++) chance(&sampler->random);
@@ -193,13 +191,13 @@ void pm_sample_anew(struct pm_ledger *ledger, struct pm_thread *self) {
 }
 
 void pm_sample_never(struct pm_ledger *ledger, struct pm_thread *self) {
-    struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
+    struct pm_sampler *sampler = &self->sampler[pm_ledger_number(ledger)];
     *sampler = (struct pm_sampler){0};
     set_gap(sampler, INT64_MAX);
 }
 
 bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size) {
-    struct pm_sampler *sampler = &self->sampler[number_of(ledger)];
+    struct pm_sampler *sampler = &self->sampler[pm_ledger_number(ledger)];
     /* A new window: the same test draws the same samples in every run. */
     if (sampler->serial != atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed)) {
         pm_sample_anew(ledger, self);
@@ -209,7 +207,7 @@ bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size
     return gap <= 0;
 }
 
-uint32_t pm_sites_known(struct pm_ledger *ledger) { return pm_stacks_count(tables[number_of(ledger)].stacks); }
+uint32_t pm_sites_known(struct pm_ledger *ledger) { return pm_stacks_count(tables[pm_ledger_number(ledger)].stacks); }
 
 bool pm_sites_read(struct pm_ledger *ledger, struct pm_window *window, uint32_t site,
                    struct pm_site_reading *reading) {
@@ -229,7 +227,7 @@ void pm_sites_abandon(void) {
 struct pm_stacks *pm_sites_stacks(int which) { return tables[which].stacks; }
 
 size_t pm_sites_resident(struct pm_ledger *ledger) {
-    int which = number_of(ledger);
+    int which = pm_ledger_number(ledger);
     size_t total = tables[which].stacks ? pm_stacks_resident(tables[which].stacks) : 0;
     for (int level = 0; level < LEVELS; level++) {
         if (tables[which].tallies[level]) {
