@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Container, Generator, Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-Kind = Literal["flag", "value", "optional", "list"]
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["flag", "value", "optional", "list"]
 
 
 class Option:
@@ -432,7 +435,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_memory.garbage import without_collections
 
         with without_collections():
-            from pytest_memory.plugin.recorder import register_recording_alone
+            from pytest_memory.plugin.recorder_alone import register_recording_alone
 
             register_recording_alone(config)
     if is_controller(config):

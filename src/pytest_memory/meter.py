@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .engines.base import HeapReading
-from .errors import WindowRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,8 +78,8 @@ class HeapWindow:
         else:
             try:
                 self._window = self._start(seed)
-            except WindowRefused as refusal:
-                self._reading = HeapReading(None, unmeasured=refusal.problem)
+            except RuntimeError as refusal:  # WindowRefused, which is loaded when there is one
+                self._reading = HeapReading(None, unmeasured=getattr(refusal, "problem", str(refusal)))
 
     def substitute(self, reading: HeapReading) -> None:
         """Let the window answer with another reading, taken while it was interrupted."""

@@ -127,7 +127,7 @@ def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
     modules = loaded_inside(suite, "--memory")
     floors = {module.split(".")[1] for module in of_ours(modules) if "." in module}
     measuring = {"declaration", "engines", "entry", "instruments", "meter", "model", "plugin", "recorder"}
-    assert floors == measuring | {"errors", "garbage", "values"}
+    assert floors == measuring | {"garbage", "values"}
     assert not {f"pytest_memory.model.{name}" for name in ("limit", "record", "run", "summary")} & modules
     assert not {f"pytest_memory.recorder.{name}" for name in ("journal", "frames", "crumbs")} & modules
     later = {"failing", "judging", "made_reports", "memray_face", "unpacking", "workers"}

@@ -35,7 +35,7 @@ def begin(folder):
     try:
         core = load(folder)
         core.install()
-        core.answers(tuple, tuple, RuntimeError)
+        core.answers(tuple, tuple)
         for ledger, sites in ((core.PYTHON, True), (core.MALLOC, False)):
             WINDOWS.append(core.opener(ledger, sites, False, False, 0, print, None).open(1))
     except (ImportError, RuntimeError):  # an interpreter inside the interpreter, an allocator in LD_PRELOAD

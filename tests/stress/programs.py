@@ -212,6 +212,8 @@ def recursion(seconds):
 def out_of_memory(seconds):
     """Address space runs out, for the program and for the engine's own tables."""
     rng, kept = random.Random(7), []
+    for request in REQUESTS:  # loads what they need: short of memory, CPython's compiler fails in many ways
+        ENGINE.open(request).close()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     for turn in until(seconds):

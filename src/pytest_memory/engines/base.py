@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from typing import Protocol
+    from typing import Literal, Protocol
 
     from ..model import AllocationSite, Detail, Granularity, HeapUsage
 
-HeapMetric = Literal["peak", "allocated", "allocations", "retained"]
+    HeapMetric = Literal["peak", "allocated", "allocations", "retained"]
 
 
 class WindowRequest(NamedTuple):

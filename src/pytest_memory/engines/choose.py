@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import EngineUnavailable, InvalidValue
 from ..model import EngineChoice
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def choose_engine(
         EngineUnavailable: An engine asked for by name cannot run here, or none at all can.
     """
     if name != "auto" and name not in factories:
+        from ..errors import InvalidValue
+
         raise InvalidValue(f"unknown engine {name!r}", f"choose from {', '.join(ENGINE_NAMES)}")
     if name != "auto":
         return factories[name](), EngineChoice(name)
@@ -73,8 +74,17 @@ def choose_engine(
     for candidate in _PREFERENCE:
         try:
             engine = factories[candidate]()
-        except EngineUnavailable as error:
-            refused.append((candidate, error.problem))
+        except RuntimeError as error:
+            refused.append((candidate, _problem(error)))
         else:
             return engine, EngineChoice(candidate, tuple(refused))
     return factories["none"](), EngineChoice("none", tuple(refused))
+
+
+def _problem(error: RuntimeError) -> str:
+    """Why an engine cannot run here; an error that says something else is raised again."""
+    from ..errors import EngineUnavailable
+
+    if not isinstance(error, EngineUnavailable):
+        raise error
+    return error.problem

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import WindowRefused
 from .base import Capabilities
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ class NoEngine:
 
     def open(self, request: WindowRequest) -> EngineWindow:
         """Refuse."""
+        from ..errors import WindowRefused
+
         raise WindowRefused("no heap engine is active", "choose one with --memory-engine")
 
     def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:

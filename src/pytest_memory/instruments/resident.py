@@ -8,18 +8,15 @@ starts anew with each window too; ``sampled`` leaves it alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..model import ResidentUsage
-from .kernel import PROC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Literal, Protocol
 
-ResidentMode = Literal["exact", "sampled", "off"]
-
-if TYPE_CHECKING:
+    ResidentMode = Literal["exact", "sampled", "off"]
 
     class ResidentWindow(Protocol):
         """An open window over resident memory."""
@@ -53,7 +50,7 @@ class KernelResident:
 
     mode: ResidentMode = "exact"
 
-    def __init__(self, folder: str = PROC) -> None:
+    def __init__(self, folder: str = "/proc/self") -> None:
         try:
             from ._kernel import Kernel as Compiled
         except ImportError:  # there was no compiler

@@ -13,24 +13,14 @@ if TYPE_CHECKING:
     from .benchmark import Measurement, MemoryResult
     from .engine import EngineChoice
     from .limit import LIMIT_METRICS, Limit, LimitMetric, Outcome, Verdict
+    from .literals import Detail, Granularity, Phase
     from .record import TestRecord
     from .run import Environment, Run
     from .site import AllocationSite, StackFrame
     from .stack import Stack
     from .summary import Summary
     from .timeline import Activity, Death, MemoryBounds, Series, Span, Timeline
-    from .usage import (
-        DETAILS,
-        GRANULARITIES,
-        NOTABLE_PHASE,
-        PHASES,
-        Detail,
-        Granularity,
-        HeapUsage,
-        Phase,
-        PhaseUsage,
-        ResidentUsage,
-    )
+    from .usage import DETAILS, GRANULARITIES, NOTABLE_PHASE, PHASES, HeapUsage, PhaseUsage, ResidentUsage
 
 __all__ = [
     "ACTIVITIES",
@@ -73,24 +63,14 @@ _HOMES = {
     "benchmark": ("Measurement", "MemoryResult"),
     "engine": ("EngineChoice",),
     "limit": ("LIMIT_METRICS", "Limit", "LimitMetric", "Outcome", "Verdict"),
+    "literals": ("Detail", "Granularity", "Phase"),
     "record": ("TestRecord",),
     "run": ("Environment", "Run"),
     "site": ("AllocationSite", "StackFrame"),
     "stack": ("Stack",),
     "summary": ("Summary",),
     "timeline": ("Activity", "Death", "MemoryBounds", "Series", "Span", "Timeline"),
-    "usage": (
-        "DETAILS",
-        "GRANULARITIES",
-        "NOTABLE_PHASE",
-        "PHASES",
-        "Detail",
-        "Granularity",
-        "HeapUsage",
-        "Phase",
-        "PhaseUsage",
-        "ResidentUsage",
-    ),
+    "usage": ("DETAILS", "GRANULARITIES", "NOTABLE_PHASE", "PHASES", "HeapUsage", "PhaseUsage", "ResidentUsage"),
 }
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from ..values import NamedTuple
-from .site import AllocationSite
-from .usage import Phase
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .literals import Phase
+    from .site import AllocationSite
 
 LimitMetric = Literal["peak", "allocated", "allocations", "retained", "rss", "leak"]
 """What a limit binds: the four heap metrics, the resident peak, or the bytes leaked by one call stack."""

@@ -11,8 +11,9 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .limit import Verdict
+    from .literals import Phase
     from .site import AllocationSite
-    from .usage import Phase, PhaseUsage
+    from .usage import PhaseUsage
 
 
 class TestRecord(NamedTuple):

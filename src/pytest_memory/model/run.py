@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from ..values import NamedTuple
-from .engine import EngineChoice
-from .record import TestRecord
-from .usage import Detail, Granularity
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .engine import EngineChoice
+    from .literals import Detail, Granularity
+    from .record import TestRecord
 
 
 class Environment(NamedTuple):

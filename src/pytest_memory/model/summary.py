@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from ..values import NamedTuple
-from .record import TestRecord
-from .run import Environment
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .record import TestRecord
+    from .run import Environment
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 from ..values import NamedTuple
 
-Phase = Literal["setup", "call", "teardown"]
-"""The three phases of a test, in the order in which they run."""
+TYPE_CHECKING = False
 
-Granularity = Literal["python", "malloc"]
-"""What counts as an allocation: every Python object (repeatable), or only what reaches malloc and mmap."""
-
-Detail = Literal["counters", "sampled", "stacks"]
-"""How much attribution is made: none, a sample of the call stacks, or every one."""
+if TYPE_CHECKING:
+    from .literals import Detail, Granularity, Phase
 
 NOTABLE_PHASE = 64 * 1024
 """Bytes of heap; less in a setup or teardown is not worth a word."""
 
-PHASES: tuple[Phase, ...] = get_args(Phase)
-GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
-DETAILS: tuple[Detail, ...] = get_args(Detail)
+PHASES: tuple[Phase, ...] = ("setup", "call", "teardown")
+GRANULARITIES: tuple[Granularity, ...] = ("python", "malloc")
+DETAILS: tuple[Detail, ...] = ("counters", "sampled", "stacks")
 
 
 class HeapUsage(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_memory.declaration import OPTIONS, SESSION_PLUGIN, is_worker
-from pytest_memory.errors import PytestMemoryError
+from pytest_memory.plugin.options import told_to_user
 from pytest_memory.plugin.session import MemorySession
 
 FLAG = "--benchmark-memory"
@@ -40,8 +40,8 @@ def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
 
     try:
         settings = read_benchmark_settings(config, session.settings.granularity)
-    except PytestMemoryError as error:
-        raise pytest.UsageError(str(error)) from error
+    except ValueError as error:
+        raise told_to_user(error) from error
     if session.phases is not None and session.meter is not None:
         measuring = BenchmarkMeasuring(config, session, settings)
         manager.register(measuring, f"{SESSION_PLUGIN}-benchmark-passes")

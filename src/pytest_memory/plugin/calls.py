@@ -1,8 +1,10 @@
-"""Where the heap window of a call opens and closes: as close to the test's own code as its kind allows."""
+"""Where the heap window of a call opens and closes: as close to the test's own code as its kind allows.
+
+That of the other kinds of test is in ``plugin/other_kinds.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from pytest_memory.declaration import Hooks
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from pytest_memory.plugin.phases import PhaseHooks
 
 
@@ -29,30 +33,6 @@ class FunctionCalls(Hooks):
             return (yield)
         finally:
             self._phases.close_call_window(window)
-
-
-class OtherKinds(Hooks):
-    """Does the same for those kinds of test for which ``pytest_pyfunc_call`` is not certain to fire.
-
-    Registered when the first of them turns up: each wrapper costs every test.
-    """
-
-    __slots__ = ("_phases",)
-
-    def __init__(self, phases: PhaseHooks) -> None:
-        self._phases = phases
-
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Measure the heap of the call."""
-        if passes_pyfunc_call(item):
-            return (yield)
-        window = self._phases.open_call_window(item)
-        try:
-            return (yield)
-        finally:
-            if self._phases.call_window() is window:  # pytest_pyfunc_call fired after all: its window was the one
-                self._phases.close_call_window(window)
 
 
 def passes_pyfunc_call(item: pytest.Item) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_memory.model import AllocationSite, TestRecord
     from pytest_memory.plugin.carrying import Waiting
     from pytest_memory.plugin.transport import Packed
+    from pytest_memory.plugin.unpacking import FrameCache
 
     _Key = tuple[str | None, str]
 
@@ -132,7 +133,7 @@ class Collector(Hooks):
 
     def _records(self, positions: Iterable[int]) -> tuple[TestRecord, ...]:
         from pytest_memory.garbage import without_collections
-        from pytest_memory.plugin.unpacking import FrameCache, unpack_record
+        from pytest_memory.plugin.unpacking import unpack_record
 
         records: list[TestRecord] = []
         frames: FrameCache = {}

@@ -1,8 +1,12 @@
-"""With what a phase fails for us: exceptions of ``pytest.fail``'s family, which pytest treats as it does its own."""
+"""With what a phase fails for us: exceptions of ``pytest.fail``'s family, which pytest treats as it does its own; and
+the letter of a test that failed so.
+"""
 
 from __future__ import annotations
 
 import pytest
+
+from pytest_memory.declaration import BROKEN_KEY, Hooks
 
 
 class MemoryLimitExceeded(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # pytest types it so
@@ -21,3 +25,15 @@ class UnusableMarker(pytest.fail.Exception):  # type: ignore[name-defined, misc]
 
     def __init__(self, message: str) -> None:
         super().__init__(message, pytrace=False)
+
+
+class BrokenLimits(Hooks):
+    """Says which tests failed for a limit."""
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """``M`` and ``MEMORY PROBLEMS`` for them, counted as pytest counts their phase."""
+        if report.failed and getattr(report, BROKEN_KEY, False):
+            return "failed" if report.when == "call" else "error", "M", ("MEMORY PROBLEMS", {"red": True})
+        return None

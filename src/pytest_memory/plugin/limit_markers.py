@@ -37,7 +37,7 @@ def limit_memory_limits(marks: Iterable[pytest.Mark], positional: str) -> Iterat
     """The limits of every ``limit_memory`` marker, in their order.
 
     Args:
-        marks: What :func:`.markers.memory_marks` found.
+        marks: What :class:`.markers.TestMarks` found.
         positional: The metric that a positional limit binds.
 
     Raises:
@@ -81,7 +81,7 @@ def leak_limit(marks: Iterable[pytest.Mark]) -> LeakLimit | None:
     """What the first ``limit_leaks`` marker says, or None without one.
 
     Args:
-        marks: What :func:`.markers.memory_marks` found.
+        marks: What :class:`.markers.TestMarks` found.
 
     Raises:
         InvalidLimit: It cannot be understood.

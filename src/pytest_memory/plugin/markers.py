@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_memory.declaration import Hooks
-from pytest_memory.errors import PytestMemoryError
-from pytest_memory.plugin.settings import Settings
+from pytest_memory.plugin.options import told_to_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_memory.plugin.settings import Settings
 
 _MARKS = frozenset(("limit_memory", "limit_leaks"))
 
@@ -39,15 +43,16 @@ class MarkerCheck(Hooks):
         if self._worker:
             return
         problems: dict[str, str] = {}
+        finder = TestMarks()
         for item in items:
             try:
-                marks = memory_marks(item)
+                marks = finder.of(item)
                 if marks:
                     self._read(marks)
                 for reader in self._readers:
                     reader(item)
-            except PytestMemoryError as error:
-                problems.setdefault(str(error), item.nodeid)
+            except ValueError as error:
+                problems.setdefault(str(told_to_user(error)), item.nodeid)
         if problems:
             raise pytest.UsageError("\n".join(f"{nodeid}: {problem}" for problem, nodeid in problems.items()))
 
@@ -58,12 +63,29 @@ class MarkerCheck(Hooks):
         leak_limit(marks)
 
 
-def memory_marks(item: pytest.Item) -> list[pytest.Mark]:
-    """The ``limit_memory`` and ``limit_leaks`` markers that apply to a test, the closest first."""
-    found: list[pytest.Mark] = []
-    node: pytest.Item | pytest.Collector | None = item
-    while node is not None:  # as item.iter_markers() goes, which takes three times as long
-        if node.own_markers:
-            found += [mark for mark in node.own_markers if mark.name in _MARKS]
-        node = node.parent
-    return found
+class TestMarks:
+    """Finds the ``limit_memory`` and ``limit_leaks`` markers that apply to a test.
+
+    Tests come one after another, most with the parents of the one before: those are climbed once. What is kept are
+    the lists to which pytest adds their markers, so that one added later is found too.
+    """
+
+    __slots__ = ("_inherited", "_parent")
+    __test__ = False  # no test of pytest's
+
+    def __init__(self) -> None:
+        self._parent: pytest.Collector | None = None
+        self._inherited: list[list[pytest.Mark]] = []
+
+    def of(self, item: pytest.Item) -> list[pytest.Mark]:
+        """Those of one test, the closest first."""
+        parent = item.parent
+        if parent is not self._parent:
+            self._parent = parent
+            self._inherited = [node.own_markers for node in reversed(parent.listchain())] if parent is not None else []
+        own = item.own_markers
+        found = [mark for mark in own if mark.name in _MARKS] if own else []
+        for inherited in self._inherited:
+            if inherited:
+                found += [mark for mark in inherited if mark.name in _MARKS]
+        return found

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.errors import InvalidValue
-from pytest_memory.model import Granularity
+from pytest_memory.plugin.options import invalid_value
 from pytest_memory.values import NamedTuple
 
 if TYPE_CHECKING:
+    from pytest_memory.model import Granularity
     from pytest_memory.plugin.dumps import Dumps
     from pytest_memory.plugin.options import Given, OptionReader
 
@@ -55,7 +55,7 @@ def read_memray_settings(read: OptionReader, config: pytest.Config) -> MemraySet
     if stacks == 0:
         given = read.given("--stacks")
         assert given is not None
-        raise InvalidValue(f"{given.origin}: {given.value!r} shows no frame at all", "write 1 or more")
+        raise invalid_value(f"{given.origin}: {given.value!r} shows no frame at all", "write 1 or more")
     return MemraySettings(
         active=active,
         report=active and not read.flag("--hide-memray-summary"),
@@ -79,7 +79,9 @@ def choose_engine_name(read: OptionReader, asked: str) -> tuple[str, str]:
     engine = read.given("--memory-engine") if asked != "auto" else None
     report = read.given("--memray")
     if engine is not None and asked == "none" and report is not None and report.value and not report.from_ini:
-        raise InvalidValue(f"{report.origin} measures the heap, but {engine.origin} says 'none'", "drop one of the two")
+        raise invalid_value(
+            f"{report.origin} measures the heap, but {engine.origin} says 'none'", "drop one of the two"
+        )
     for flag in ("--native", "--memray-bin-path", "--memray-bin-prefix"):
         wish = read.given(flag)
         if wish is None or not wish.value:
@@ -87,7 +89,7 @@ def choose_engine_name(read: OptionReader, asked: str) -> tuple[str, str]:
         if engine is None or engine.value == "memray" or (engine.from_ini and not wish.from_ini):
             return "memray", wish.origin
         if engine.from_ini == wish.from_ini:
-            raise InvalidValue(
+            raise invalid_value(
                 f"{wish.origin} needs the memray engine, but {engine.origin} says {engine.value!r}",
                 "drop one of the two",
             )
@@ -107,7 +109,7 @@ def choose_granularity(read: OptionReader, asked: Granularity | None) -> Granula
     tracing = read.given("--trace-python-allocators")
     if tracing is not None and tracing.value:
         if asked == "malloc":
-            raise InvalidValue(
+            raise invalid_value(
                 f"{tracing.origin} counts every Python object, but granularity 'malloc' was asked for too",
                 "drop one of the two",
             )
@@ -140,9 +142,9 @@ def _dumps(read: OptionReader, config: pytest.Config) -> Dumps | None:
 def _check_directory(directory: Path, given: Given) -> None:
     nearest = next(folder for folder in (directory, *directory.parents) if folder.exists())
     if not nearest.is_dir():
-        raise InvalidValue(f"{given.origin}: {str(nearest)!r} is not a directory", "name a directory")
+        raise invalid_value(f"{given.origin}: {str(nearest)!r} is not a directory", "name a directory")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InvalidValue(f"{given.origin}: {str(nearest)!r} is read-only", "name a directory you may write to")
+        raise invalid_value(f"{given.origin}: {str(nearest)!r} is read-only", "name a directory you may write to")
 
 
 def _prefix(read: OptionReader) -> str:
@@ -151,7 +153,7 @@ def _prefix(read: OptionReader) -> str:
         return uuid.uuid4().hex
     prefix = str(given.value)
     if "/" in prefix or os.sep in prefix or "\0" in prefix:
-        raise InvalidValue(
+        raise invalid_value(
             f"{given.origin}: {prefix!r} is not the beginning of a file name", "put directories into --memray-bin-path"
         )
     return prefix
@@ -164,6 +166,6 @@ def _verbosity(config: pytest.Config) -> int:
     try:
         return int(written)
     except ValueError:
-        raise InvalidValue(
+        raise invalid_value(
             f"ini key verbosity_memray: {written!r} is not a whole number", "write one, or 'auto'"
         ) from None

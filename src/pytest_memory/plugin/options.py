@@ -42,6 +42,15 @@ def invalid_value(problem: str, advice: str) -> InvalidValue:
     return InvalidValue(problem, advice)
 
 
+def told_to_user(error: Exception) -> pytest.UsageError:
+    """An error of ours as pytest tells it to the user; any other is raised again."""
+    from pytest_memory.errors import PytestMemoryError
+
+    if not isinstance(error, PytestMemoryError):
+        raise error
+    return pytest.UsageError(str(error))
+
+
 class OptionReader:
     """Reads options in their order of precedence: flag, ini, nothing."""
 

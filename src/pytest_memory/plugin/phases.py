@@ -18,7 +18,7 @@ import pytest
 from pytest_memory.declaration import SESSION_PLUGIN, Hooks
 from pytest_memory.model import PHASES, PhaseUsage
 from pytest_memory.model.activity import ACTIVITIES
-from pytest_memory.plugin.calls import OtherKinds, passes_pyfunc_call
+from pytest_memory.plugin.calls import passes_pyfunc_call
 from pytest_memory.plugin.carrying import others_report
 from pytest_memory.plugin.plan import NOTHING, Planner, sampling_seed
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
@@ -263,6 +263,8 @@ class PhaseHooks(Hooks):
         if attempt is None or attempt.item is not item:  # another plugin's protocol may skip phases
             attempt = self.attempt = Attempt(item)
             if not (self._other_kinds or passes_pyfunc_call(item)) and self.measures_heap:
+                from pytest_memory.plugin.other_kinds import OtherKinds
+
                 item.config.pluginmanager.register(OtherKinds(self), f"{SESSION_PLUGIN}-other-kinds")
                 self._other_kinds = True
         attempt.markers = len(item.own_markers)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import pytest
-
-from pytest_memory.engines.base import Capabilities, WindowRequest
-from pytest_memory.errors import PytestMemoryError
-from pytest_memory.model import PHASES, Phase
-from pytest_memory.plugin.markers import memory_marks
-from pytest_memory.plugin.settings import Settings
+from pytest_memory.engines.base import WindowRequest
+from pytest_memory.model import PHASES
+from pytest_memory.plugin.markers import TestMarks
 
 if TYPE_CHECKING:
-    from pytest_memory.model import Limit
+    from collections.abc import Mapping, Sequence
+
+    import pytest
+
+    from pytest_memory.engines.base import Capabilities
+    from pytest_memory.model import Limit, Phase
+    from pytest_memory.plugin.settings import Settings
     from pytest_memory.policy.leaks import LeakLimit
 
 
@@ -73,68 +74,54 @@ class Planner:
         capabilities: Those of its heap engine.
 
     Attributes:
+        settings: The same.
+        metrics: What the engine can measure.
+        measured: The phases whose heap is measured of every test.
+        resident: Resident memory is read in every phase of every test.
         usual: The plan of all tests without limits; nothing where each of them leaves a capture of its own.
     """
 
     def __init__(self, settings: Settings, capabilities: Capabilities) -> None:
-        self._settings = settings
-        self._can = capabilities
-        self._resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
-        self._measured: tuple[Phase, ...] = ()
+        self.settings = settings
+        self.metrics = capabilities.metrics
+        self.measured: tuple[Phase, ...] = ()
         if settings.measure and capabilities.metrics:
-            self._measured = PHASES if capabilities.cheap else ("call",)
+            self.measured = PHASES if capabilities.cheap else ("call",)
+        self.resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
+        self._marks = TestMarks()
         self._captures = settings.memray.dumps is not None
         self.usual = NOTHING if self._captures else self._without_limits(None)
 
     def plan(self, item: pytest.Item) -> Plan:
         """What to measure of a test; a marker that cannot be understood makes a plan with a problem."""
-        try:
-            limits, leaks = self._bounds(item)
-        except PytestMemoryError as error:
-            return Plan(problem=str(error), judged=True)
-        if limits or leaks is not None:
-            return self._with_limits(item, limits, leaks)
+        marks = self._marks.of(item)
+        if marks or self.settings.limits:
+            from pytest_memory.plugin.limited import limited_plan
+
+            plan = limited_plan(self, item, marks)
+            if plan is not None:
+                return plan
         return self._without_limits(item) if self._captures else self.usual
 
-    def _bounds(self, item: pytest.Item) -> tuple[tuple[Limit, ...], LeakLimit | None]:
-        marks, defaults = memory_marks(item), self._settings.limits
-        if not marks and not defaults:
-            return (), None
-        from pytest_memory.plugin.limit_markers import leak_limit, limit_memory_limits
-        from pytest_memory.policy.limits import binding_limits
-
-        closest = limit_memory_limits(marks, self._settings.positional)
-        return binding_limits(closest, defaults, item.nodeid), leak_limit(marks)
-
     def _without_limits(self, item: pytest.Item | None) -> Plan:
-        if self._measured:
-            heap = {phase: self._request(item, phase, [], None) for phase in self._measured}
-            return Plan(heap=heap, resident=self._resident)
-        return Plan(resident=True) if self._resident else NOTHING
+        if self.measured:
+            heap = {phase: self.request(item, phase) for phase in self.measured}
+            return Plan(heap=heap, resident=self.resident)
+        return Plan(resident=True) if self.resident else NOTHING
 
-    def _with_limits(self, item: pytest.Item, limits: tuple[Limit, ...], leaks: LeakLimit | None) -> Plan:
-        heap_limits = [limit for limit in limits if limit.metric != "rss"]
-        limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())
-        return Plan(
-            limits=limits,
-            leaks=leaks,
-            heap={
-                phase: self._request(item, phase, heap_limits, leaks if phase == "call" else None)
-                for phase in PHASES
-                if self._can.metrics and (phase in limited or phase in self._measured)
-            },
-            collect=frozenset(limit.phase for limit in limits if limit.collect),
-            resident=self._resident or (self._settings.resident != "off" and len(heap_limits) < len(limits)),
-            judged=True,
-        )
-
-    def _request(
-        self, item: pytest.Item | None, phase: Phase, limits: list[Limit], leaks: LeakLimit | None
+    def request(
+        self, item: pytest.Item | None, phase: Phase, limits: Sequence[Limit] = (), leaks: LeakLimit | None = None
     ) -> WindowRequest:
-        """What is asked of a phase; of an item only for a capture of its own."""
-        settings = self._settings
-        binding = [limit for limit in limits if limit.phase == phase]
-        if phase != "call" and not binding:  # call stacks are shown of the call, and of a phase that breaks a limit
+        """What is asked of the heap engine for a phase.
+
+        Args:
+            item: The test, if it may leave a capture of its own.
+            phase: The phase.
+            limits: Those on the heap that bind this phase.
+            leaks: The bound on what its call stacks may leave behind.
+        """
+        settings = self.settings
+        if phase != "call" and not limits:  # call stacks are shown of the call, and of a phase that breaks a limit
             return WindowRequest(
                 settings.granularity, detail="counters", totals=False, native_frames=settings.memray.native
             )
@@ -142,8 +129,8 @@ class Planner:
         return WindowRequest(
             granularity=settings.granularity if leaks is None else "python",  # most of what leaks are small objects
             detail=settings.detail if leaks is None else "stacks",
-            current_thread_only=any(one.current_thread_only for one in (*binding, *([leaks.limit] if leaks else ()))),
-            totals=any(limit.metric in ("allocated", "allocations") for limit in binding),
+            current_thread_only=any(one.current_thread_only for one in (*limits, *([leaks.limit] if leaks else ()))),
+            totals=any(limit.metric in ("allocated", "allocations") for limit in limits),
             leaks=leaks is not None,
             native_frames=settings.memray.native,
             outside=_PLUGGY if phase == "call" else 0,

@@ -1,9 +1,4 @@
-"""Wires the flight recorder to pytest: breadcrumb, recorder process, journal, and what is said of them.
-
-A session with ``--memlog`` and nothing else of ours is recorded by :func:`register_recording_alone`; nothing that
-measures or judges is loaded for it. Should a marker of ours turn up, :mod:`pytest_memory.plugin.registration` comes
-later, and :func:`register_recorder` finds the flight under way.
-"""
+"""Wires the flight recorder to pytest: breadcrumb, recorder process, journal, and what is said of them."""
 
 from __future__ import annotations
 
@@ -17,10 +12,8 @@ import pytest
 from pytest_memory.declaration import Hooks, is_controller, is_worker
 from pytest_memory.instruments.started import process_started
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
-from pytest_memory.plugin.options import OptionReader
 from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_death
-from pytest_memory.plugin.recorder_settings import read_flight_settings
-from pytest_memory.plugin.recorder_tests import OwnPhases, TestLog
+from pytest_memory.plugin.recorder_tests import TestLog
 from pytest_memory.recorder.channel import JOURNAL_NAME, Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
 from pytest_memory.recorder.forks import call_in_forks
@@ -32,29 +25,13 @@ if TYPE_CHECKING:
     from pytest_memory.plugin.recorder_settings import FlightSettings
     from pytest_memory.plugin.session import MemorySession
 
-_SESSION_KEY = "pytest_memory_session"
+SESSION_FOLDER = "pytest_memory_session"
 """Where a worker of pytest-xdist finds its session's folder, in its ``workerinput``."""
 
+OWN_PHASES = "pytest-memory-recorder-phases"
+"""What follows the phases where nothing of ours measures them (``plugin/recorder_alone.py``)."""
+
 _FLIGHT = "pytest-memory-recorder"
-_OWN_PHASES = "pytest-memory-recorder-phases"
-
-
-def register_recording_alone(config: pytest.Config) -> None:
-    """Register what this process needs to be recorded.
-
-    Raises:
-        pytest.UsageError: A flag or ini key that cannot be used.
-    """
-    try:
-        settings = read_flight_settings(OptionReader(config), config.invocation_params.dir)
-    except ValueError as error:
-        from pytest_memory.errors import InvalidValue
-
-        if not isinstance(error, InvalidValue):
-            raise
-        raise pytest.UsageError(str(error)) from error
-    if settings.memlog and not config.option.collectonly:
-        _take_off(config, settings, watermark=True, own_phases=not is_controller(config))
 
 
 def register_recorder(config: pytest.Config, session: MemorySession) -> None:
@@ -72,7 +49,7 @@ def register_recorder(config: pytest.Config, session: MemorySession) -> None:
     if flight is None:
         measured = settings.measure or growth is not None
         watermark = settings.flight.memlog and settings.resident == "exact" and not measured
-        flight = _take_off(config, settings.flight, watermark=watermark and session.phases is not None)
+        flight = take_off(config, settings.flight, watermark=watermark and session.phases is not None)
     flight.attach(session)
     if settings.flight.guard is not None and flight.crumb is not None and session.phases is not None:
         from pytest_memory.plugin.recorder_guard import CallGuard
@@ -83,19 +60,24 @@ def register_recorder(config: pytest.Config, session: MemorySession) -> None:
         config.add_cleanup(guard.uninstall)
 
 
-def _take_off(config: pytest.Config, settings: FlightSettings, *, watermark: bool, own_phases: bool = False) -> Flight:
+def take_off(config: pytest.Config, settings: FlightSettings, *, watermark: bool) -> Flight:
+    """Leave the first breadcrumb of this process, and register what follows its tests.
+
+    Args:
+        config: pytest's.
+        settings: The session's.
+        watermark: Read resident memory at the edges of phases: nobody else does.
+    """
     flight = Flight(config, settings)
     manager = config.pluginmanager
     manager.register(flight, _FLIGHT)
     tests = flight.take_off(watermark=watermark)
-    if tests is None:
-        return flight
-    if is_controller(config):
+    if tests is not None and is_controller(config):
+        from pytest_memory.plugin.recorder_seldom import WorkerFolders
+
         manager.register(WorkerFolders(flight), "pytest-memory-recorder-workers")
-        return flight
-    manager.register(tests, "pytest-memory-recorder-tests")
-    if own_phases:
-        manager.register(OwnPhases(tests), _OWN_PHASES)
+    elif tests is not None:
+        manager.register(tests, "pytest-memory-recorder-tests")
     return flight
 
 
@@ -104,6 +86,7 @@ class Flight(Hooks):
 
     Attributes:
         place: The folder of the session; ``None`` if none can be made.
+        tests: Follows the tests of this process; ``None`` if nothing can be written.
         crumb: The breadcrumb of this process; ``None`` if it cannot be written.
     """
 
@@ -112,11 +95,11 @@ class Flight(Hooks):
         self._settings = settings
         self._session: MemorySession | None = None
         self._worker: str | None = config.workerinput["workerid"] if is_worker(config) else None  # type: ignore[attr-defined]
-        self._tests: TestLog | None = None
         self._recording: Recording | None = None
         self._notes: list[str] = []
         self._status = 0
         self.place: Place | None = None
+        self.tests: TestLog | None = None
         self.crumb: Breadcrumb | None = None
 
     def take_off(self, *, watermark: bool) -> TestLog | None:
@@ -143,7 +126,7 @@ class Flight(Hooks):
             remove_session(place.session)
             return None
         self.place, self.crumb = place, crumb
-        self._tests = tests = TestLog(crumb, self._worker)
+        self.tests = tests = TestLog(crumb, self._worker)
         if shared is not None and (shared / JOURNAL_NAME).exists():
             from pytest_memory.recorder.journal import JournalWriter
 
@@ -163,17 +146,17 @@ class Flight(Hooks):
         self._session = session
         for note in self._notes:
             session.note(note)
-        if self._tests is None or session.phases is None or self._tests.running:
+        if self.tests is None or session.phases is None or self.tests.running:
             return  # a marker that a fixture added came too late to change hands in the middle of a test
-        own = self._config.pluginmanager.get_plugin(_OWN_PHASES)
+        own = self._config.pluginmanager.get_plugin(OWN_PHASES)
         if own is not None:
             self._config.pluginmanager.unregister(own)
-        session.observers.append(self._tests)
+        session.observers.append(self.tests)
 
     def leave_to_parent(self) -> None:
         """This process is a fork of the one that is recorded: it has no journal and no recorder."""
-        if self._tests is not None:
-            self._tests.leave_to_parent()
+        if self.tests is not None:
+            self.tests.leave_to_parent()
         if self._recording is not None:
             self._recording.let_go()
             self._recording = None
@@ -183,7 +166,7 @@ class Flight(Hooks):
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Tell of the last session, and start the recorder while pytest goes on."""
-        if self._worker is not None or self.place is None or self._tests is None:
+        if self._worker is not None or self.place is None or self.tests is None:
             return
         told = tell_last_death(self.place)
         if told:
@@ -195,7 +178,7 @@ class Flight(Hooks):
 
             self._recording = Recording(self._config, self._settings, self.place, self._note)
             self._recording.start()
-            self._tests.journal = self._recording.journal
+            self.tests.journal = self._recording.journal
         if self._settings.warmup and self._recording is not None:
             from pytest_memory.plugin.recorder_seldom import WarmUp
 
@@ -205,10 +188,10 @@ class Flight(Hooks):
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Let the recorder write everything."""
         self._status = int(exitstatus)
-        if self._tests is not None and self._tests.running:  # Ctrl-C, or pytest.exit
-            self._tests.pytest_runtest_logfinish()
-        if self._tests is not None and self._tests.journal is not None and self._tests.journal.failure:
-            self._note(f"the journal is incomplete: {self._tests.journal.failure}")
+        if self.tests is not None and self.tests.running:  # Ctrl-C, or pytest.exit
+            self.tests.pytest_runtest_logfinish()
+        if self.tests is not None and self.tests.journal is not None and self.tests.journal.failure:
+            self._note(f"the journal is incomplete: {self.tests.journal.failure}")
         if self._recording is not None:
             self._recording.end(self._status)
         if self._worker is not None and self.crumb is not None:
@@ -249,30 +232,17 @@ class Flight(Hooks):
         """The folder that the controller made, if this is a worker on the same machine."""
         if self._worker is None:
             return None
-        folder = self._config.workerinput.get(_SESSION_KEY)  # type: ignore[attr-defined]
+        folder = self._config.workerinput.get(SESSION_FOLDER)  # type: ignore[attr-defined]
         return Path(folder) if folder and Path(folder).is_dir() else None
 
     def _land(self) -> None:
         """The session ended in an orderly way."""
-        if self.crumb is None or self.place is None or self._tests is None:
+        if self.crumb is None or self.place is None or self.tests is None:
             return
         if self.crumb.pid == os.getpid():
-            self._tests.close()
+            self.tests.close()
             self.crumb.end(self._status)
             self.crumb.close()
             if self._worker is not None and self._shared_session() is None:
                 remove_session(self.place.session)  # one folder for each worker would soon hide what matters
         self.crumb = None
-
-
-class WorkerFolders(Hooks):
-    """In the controller of pytest-xdist: tells each worker where the session lies."""
-
-    def __init__(self, flight: Flight) -> None:
-        self._flight = flight
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Hand the folder to a worker that is about to start."""
-        if self._flight.place is not None:
-            node.workerinput[_SESSION_KEY] = str(self._flight.place.session)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_memory.declaration import Hooks
+from pytest_memory.plugin.recorder import SESSION_FOLDER
 
 if TYPE_CHECKING:
+    from pytest_memory.plugin.recorder import Flight
     from pytest_memory.plugin.recorder_recording import Recording
 
 
@@ -50,3 +52,16 @@ class WarmUp(Hooks):
         """Wait."""
         self._recording.warm_up()
         return (yield)
+
+
+class WorkerFolders(Hooks):
+    """In the controller of pytest-xdist: tells each worker where the session lies."""
+
+    def __init__(self, flight: Flight) -> None:
+        self._flight = flight
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand the folder to a worker that is about to start."""
+        if self._flight.place is not None:
+            node.workerinput[SESSION_FOLDER] = str(self._flight.place.session)

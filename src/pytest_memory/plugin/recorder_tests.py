@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_memory.declaration import Hooks
-from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.recorder.cells import make_follower
 
 if TYPE_CHECKING:
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from pytest_memory.model import PhaseUsage
     from pytest_memory.recorder.channel import Breadcrumb
     from pytest_memory.recorder.journal import JournalWriter
-
-_SETUP, _CALL, _TEARDOWN = map(ACTIVITIES.index, ("setup", "call", "teardown"))
 
 
 class TestLog(Hooks):
@@ -33,15 +30,6 @@ class TestLog(Hooks):
         takes_usage: Whether there is a journal, for which the end of a phase matters.
     """
 
-    __slots__ = (
-        "_begin",
-        "_finish",
-        "_follower",
-        "_journal",
-        "_watermark",
-        "enter",
-        "takes_usage",
-    )
     __test__ = False  # no test of pytest's
 
     def __init__(self, crumb: Breadcrumb, worker: str | None) -> None:
@@ -106,30 +94,3 @@ class TestLog(Hooks):
         if self._journal is not None:
             self._journal.close()
         self.journal = self.watermark = None
-
-
-class OwnPhases(Hooks):
-    """Follows the phases where nothing of ours measures them.
-
-    These are no wrappers, and read no more than they must: a session that is only recorded hardly pays for it.
-    """
-
-    __slots__ = ("_enter",)
-
-    def __init__(self, log: TestLog) -> None:
-        self._enter = log.enter
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """The setup begins."""
-        self._enter(item, _SETUP)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """The call begins."""
-        self._enter(item, _CALL)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """The teardown begins."""
-        self._enter(item, _TEARDOWN)

@@ -11,13 +11,13 @@ import pytest
 
 from pytest_memory.declaration import SESSION_PLUGIN, is_controller, is_worker
 from pytest_memory.engines.choose import choose_engine
-from pytest_memory.errors import EngineUnavailable, PytestMemoryError
 from pytest_memory.instruments.resident import resident_reader
 from pytest_memory.meter import Meter, measuring_here
 from pytest_memory.plugin.benchmark_switch import register_benchmarks
 from pytest_memory.plugin.calls import FunctionCalls
 from pytest_memory.plugin.markers import MarkerCheck
 from pytest_memory.plugin.memray_switch import register_memray_face
+from pytest_memory.plugin.options import told_to_user
 from pytest_memory.plugin.recorder import register_recorder
 from pytest_memory.plugin.session import SESSION, MemorySession
 from pytest_memory.plugin.settings import Settings, read_settings
@@ -36,8 +36,8 @@ def register(config: pytest.Config) -> None:
     try:
         settings = read_settings(config)
         session = _make_session(config, settings)
-    except PytestMemoryError as error:
-        raise pytest.UsageError(str(error)) from error
+    except (ValueError, RuntimeError) as error:
+        raise told_to_user(error) from error
     config.stash[SESSION] = session
     if session.meter is not None:
         ownership = ExitStack()
@@ -85,8 +85,8 @@ def _clock(config: pytest.Config) -> Clock:
 def _make_session(config: pytest.Config, settings: Settings) -> MemorySession:
     try:
         engine, choice = choose_engine(settings.engine)
-    except EngineUnavailable as error:
-        raise EngineUnavailable(f"{settings.engine_reason}: {error.problem}", error.advice) from error
+    except RuntimeError as error:
+        raise pytest.UsageError(f"{settings.engine_reason}: {told_to_user(error)}") from error
     can = engine.capabilities
     if settings.granularity not in can.granularities:
         settings = settings._replace(granularity=can.granularities[0])

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_memory.engines.choose import ENGINE_NAMES
-from pytest_memory.instruments.resident import ResidentMode
-from pytest_memory.model import DETAILS, GRANULARITIES, Detail, Granularity
-from pytest_memory.plugin.memray_settings import (
-    MemraySettings,
-    choose_engine_name,
-    choose_granularity,
-    read_memray_settings,
-)
+from pytest_memory.model import DETAILS, GRANULARITIES
+from pytest_memory.plugin.memray_settings import choose_engine_name, choose_granularity, read_memray_settings
 from pytest_memory.plugin.options import OptionReader
-from pytest_memory.plugin.recorder_settings import FlightSettings, read_flight_settings
+from pytest_memory.plugin.recorder_settings import read_flight_settings
 from pytest_memory.values import NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_memory.instruments.resident import ResidentMode
+    from pytest_memory.model import Detail, Granularity
+    from pytest_memory.plugin.memray_settings import MemraySettings
+    from pytest_memory.plugin.recorder_settings import FlightSettings
     from pytest_memory.policy.limits import DefaultLimit
 
 

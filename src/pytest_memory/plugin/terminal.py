@@ -1,4 +1,4 @@
-"""What the terminal says: the letter of a broken limit, and the section at the end; writes the reports asked for."""
+"""What the terminal says when the session ends; writes the reports asked for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.declaration import BROKEN_KEY, SESSION_PLUGIN, Hooks
-from pytest_memory.errors import UnwritableFile
+from pytest_memory.declaration import SESSION_PLUGIN, Hooks
 from pytest_memory.plugin.session import MemorySession
 
 if TYPE_CHECKING:
     from pytest_memory.report.lines import Line
-    from pytest_memory.report.terminal import Layout
 
 
 class TerminalReport(Hooks):
@@ -29,6 +27,8 @@ class TerminalReport(Hooks):
         """From now on: a session whose limits hold does not ask at every report."""
         manager, name = self._config.pluginmanager, f"{SESSION_PLUGIN}-broken-limits"
         if not manager.has_plugin(name):
+            from pytest_memory.plugin.failing import BrokenLimits
+
             manager.register(BrokenLimits(), name)
 
     @pytest.hookimpl(trylast=True)
@@ -39,6 +39,7 @@ class TerminalReport(Hooks):
         self._finished = True
         if not self._session.settings.reports:
             return
+        from pytest_memory.errors import UnwritableFile
         from pytest_memory.store.runs import write_run
 
         run = self._session.run()
@@ -56,11 +57,15 @@ class TerminalReport(Hooks):
         """Print the section, if it was asked for or has something to say."""
         if not self._finished:
             return
-        from pytest_memory.report.terminal import remark_lines, summary_lines
+        from pytest_memory.report.terminal import Layout, remark_lines, summary_lines
 
-        layout = self._layout(terminalreporter._tw.fullwidth)  # pytest offers no other way to ask for the width
+        settings = self._session.settings
+        width: int = terminalreporter._tw.fullwidth  # pytest offers no other way to ask for it
+        layout = Layout(width, settings.top, settings.verbosity, sampled=settings.detail == "sampled")
         summary = self._session.summary(layout.tests)
-        if self._session.settings.summary and summary.attempts:
+        if any(record.sites for record in summary.heaviest):
+            layout = layout._replace(roots=self._roots())
+        if settings.summary and summary.attempts:
             terminalreporter.section("memory")
             for line in summary_lines(summary, layout):
                 write_line(terminalreporter, line)
@@ -71,31 +76,12 @@ class TerminalReport(Hooks):
         for message in self._messages:
             terminalreporter.write_line(message)
 
-    def _layout(self, width: int) -> Layout:
-        from pytest_memory.report.terminal import Layout
-
-        settings = self._session.settings
-        sampled = settings.detail == "sampled"
-        return Layout(width, settings.top, settings.verbosity, self._roots(), sampled)
-
     def _roots(self) -> tuple[str, ...]:
         from pytest_memory.report.frames import project_roots
 
         root = self._config.rootpath
         files = {nodeid.partition("::")[0] for _, nodeid in self._session.collector.tally.last}
         return project_roots(str(root), (str((root / file).resolve()) for file in files))
-
-
-class BrokenLimits(Hooks):
-    """Says which tests failed for a limit."""
-
-    def pytest_report_teststatus(
-        self, report: pytest.TestReport
-    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """``M`` and ``MEMORY PROBLEMS`` for them, counted as pytest counts their phase."""
-        if report.failed and getattr(report, BROKEN_KEY, False):
-            return "failed" if report.when == "call" else "error", "M", ("MEMORY PROBLEMS", {"red": True})
-        return None
 
 
 def write_line(terminalreporter: Any, line: Line) -> None:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_memory.model import (
-    AllocationSite,
-    HeapUsage,
-    Phase,
-    PhaseUsage,
-    ResidentUsage,
-    StackFrame,
-    TestRecord,
-)
-from pytest_memory.plugin.transport import Packed, named
+from pytest_memory.model import HeapUsage, PhaseUsage, ResidentUsage, TestRecord
+from pytest_memory.plugin.transport import named
 
 if TYPE_CHECKING:
-    from pytest_memory.model import Verdict
+    from pytest_memory.model import AllocationSite, Phase, StackFrame, Verdict
+    from pytest_memory.plugin.transport import Packed
 
-FrameCache = dict[tuple[str, str, int], StackFrame]
-"""Frames already made, so that a frame of many stacks is one object."""
+    FrameCache = dict[tuple[str, str, int], StackFrame]
+    """Frames already made, so that a frame of many stacks is one object."""
 
 
 def unpack_record(
@@ -49,21 +42,26 @@ def unpack_record(
             ),
         )
         if sites and phase == "call":
-            sites_at_peak = tuple([AllocationSite(size, count, _frames(stack, frames)) for size, count, stack in sites])
+            sites_at_peak = _unpack_sites(sites, frames)
         if judged:
             verdicts += _unpack_verdicts(judged)
     return TestRecord(nodeid, outcome, worker, usages, sites_at_peak, verdicts)
 
 
-def _frames(stack: Iterable[Sequence[Any]], frames: FrameCache) -> tuple[StackFrame, ...]:
-    found = []
-    for function, filename, lineno in stack:
-        key = (function, filename, lineno)
-        frame = frames.get(key)
-        if frame is None:
-            frame = frames[key] = StackFrame(*key)
-        found.append(frame)
-    return tuple(found)
+def _unpack_sites(sites: Iterable[Packed], frames: FrameCache) -> tuple[AllocationSite, ...]:
+    from pytest_memory.model import AllocationSite, StackFrame
+
+    unpacked = []
+    for size, count, stack in sites:
+        found = []
+        for function, filename, lineno in stack:
+            key = (function, filename, lineno)
+            frame = frames.get(key)
+            if frame is None:
+                frame = frames[key] = StackFrame(*key)
+            found.append(frame)
+        unpacked.append(AllocationSite(size, count, tuple(found)))
+    return tuple(unpacked)
 
 
 def _unpack_verdicts(judged: Iterable[Any]) -> tuple[Verdict, ...]:

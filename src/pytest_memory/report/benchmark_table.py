@@ -13,10 +13,9 @@ from pytest_memory.report.benchmark_columns import (
     compare_columns,
     memory_columns,
 )
-from pytest_memory.report.lines import Line, Span, line, plain
+from pytest_memory.report.lines import GAP, Line, Span, line, plain
 
 _RULE = "│"
-_GAP = "  "
 
 
 def widen(recorded: Sequence[Line], rows: Sequence[MemoryRow], columns: Sequence[MemoryColumn]) -> list[Line] | None:
@@ -35,7 +34,7 @@ def widen(recorded: Sequence[Line], rows: Sequence[MemoryRow], columns: Sequence
         return None
     title, header = rules[0] - 2, rules[0] - 1
     width = max(len(plain(text)) for text in recorded[header : rules[1]])
-    added = len(_GAP) + len(_RULE) + sum(len(_GAP) + column.width for column in columns)
+    added = len(GAP) + len(_RULE) + sum(len(GAP) + column.width for column in columns)
     widened = list(recorded)
     widened[title] = line(Span(plain(recorded[title]).strip("-").center(width + added, "-"), "yellow"))
     widened[header] = _joined(recorded[header], width, [Span(column.header.rjust(column.width)) for column in columns])
@@ -71,13 +70,13 @@ def split_table(rows: Sequence[MemoryRow], choice: Choice, versus: str = "") -> 
     if versus:
         columns += compare_columns(shown, "change")
     names = max(len("name"), *(len(row.name) for row in shown))
-    width = names + sum(len(_GAP) + column.width for column in columns)
+    width = names + sum(len(GAP) + column.width for column in columns)
     title = f"Memory vs {versus}" if versus else f"Memory — {len(shown)} benchmark{'s' if len(shown) != 1 else ''}"
     yield line(Span(f" {title} ".center(width, "-"), "yellow"))
-    yield line("name".ljust(names), *(_GAP + column.header.rjust(column.width) for column in columns))
+    yield line("name".ljust(names), *(GAP + column.header.rjust(column.width) for column in columns))
     yield line(Span("-" * width, "yellow"))
     for index, row in enumerate(shown):
-        cells = [Span(_GAP + column.cells[index].rjust(column.width), column.styles[index]) for column in columns]
+        cells = [Span(GAP + column.cells[index].rjust(column.width), column.styles[index]) for column in columns]
         tint = columns[-1].styles[index] if versus else columns[0].styles[index] if columns else ""
         yield line(Span(row.name.ljust(names), tint), *cells)
     yield line(Span("-" * width, "yellow"))
@@ -93,5 +92,5 @@ def _is_rule(text: Line) -> bool:
 
 def _joined(text: Line, width: int, cells: Sequence[Span]) -> Line:
     padding = " " * (width - len(plain(text)))
-    spaced = [span for cell in cells for span in (Span(_GAP), cell)]
-    return (*text, Span(f"{padding}{_GAP}{_RULE}"), *spaced)
+    spaced = [span for cell in cells for span in (Span(GAP), cell)]
+    return (*text, Span(f"{padding}{GAP}{_RULE}"), *spaced)

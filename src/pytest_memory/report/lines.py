@@ -8,6 +8,9 @@ from pytest_memory.values import NamedTuple
 
 Style = Literal["", "bold", "dim", "red", "green", "yellow", "cyan"]
 
+GAP = "  "
+"""What stands between two columns."""
+
 
 class Span(NamedTuple):
     """A piece of text in one style."""

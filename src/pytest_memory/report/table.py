@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
 
+from pytest_memory.report.lines import GAP
+
 Tone = Literal["", "good", "bad", "title", "quiet"]
 Raw = float | str | bool | None
 
 BAR = "│"
-_GAP = "  "
 _SECTION_GAP = f" {BAR} "
 
 
@@ -76,7 +77,7 @@ class Header:
         self.widths = [max(map(text_width, title)) for title in padded]
         self.narrow = all(map(is_narrow, (line for title in padded for line in title)))
         seen = [self.columns[position] for position in self.shown]
-        self.gaps = ["", *(_SECTION_GAP if column.opens_section else _GAP for column in seen[1:])]
+        self.gaps = ["", *(_SECTION_GAP if column.opens_section else GAP for column in seen[1:])]
         self.gap_width = sum(map(len, self.gaps))
         self.sides = ["-" if column.text else "" for column in seen]
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from pytest_memory.model import NOTABLE_PHASE, AllocationSite, PhaseUsage, Summary, TestRecord
-from pytest_memory.report.frames import describe_frame, own_frame
-from pytest_memory.report.lines import Line, Span, Style, line, shorten_left
+from pytest_memory.model import NOTABLE_PHASE
+from pytest_memory.report.lines import GAP, Line, Span, Style, line, shorten_left
 from pytest_memory.units import MIB, format_count, format_seconds, human_bytes
 from pytest_memory.values import NamedTuple
 
+if TYPE_CHECKING:
+    from pytest_memory.model import PhaseUsage, Summary, TestRecord
+
 UNMEASURED = "—"
-_GAP = "  "
-_SITES_SHOWN = 3
 _TESTS_WITH_SITES = 3
 _SAMPLED_PEAK = 512 * 1024
 _CUT_SHORT = {"crashed": "its worker crashed", "unfinished": "it did not end"}
@@ -103,15 +104,15 @@ def _table(records: Sequence[TestRecord], layout: Layout) -> Iterator[Line]:
     rows = [_cells(record) for record in records]
     columns = [i for i in range(len(header)) if any(row[i] != UNMEASURED for row in rows)]
     widths = {i: max(len(header[i]), *(len(row[i]) for row in rows)) for i in columns}
-    room = max(20, layout.width - sum(width + len(_GAP) for width in widths.values()))
+    room = max(20, layout.width - sum(width + len(GAP) for width in widths.values()))
     whole = layout.verbosity >= 1
     twice = len({record.nodeid for record in records}) < len(records)  # by several workers, or run again
-    yield line(Span(_GAP.join([*(header[i].rjust(widths[i]) for i in columns), "test"]), "bold"))
+    yield line(Span(GAP.join([*(header[i].rjust(widths[i]) for i in columns), "test"]), "bold"))
     for position, (record, row) in enumerate(zip(records, rows, strict=True)):
         cells = [row[i].rjust(widths[i]) for i in columns]
         worker = f"[{record.worker}] " if record.worker is not None and (whole or twice) else ""
         name = record.nodeid if whole else shorten_left(record.nodeid, room - len(worker))
-        yield line(Span(cells[0] if cells else "", "cyan"), _GAP.join(["", *cells[1:], f"{worker}{name}"]))
+        yield line(Span(cells[0] if cells else "", "cyan"), GAP.join(["", *cells[1:], f"{worker}{name}"]))
         with_sites = _within(position, layout.tests_with_sites) and _can_be_attributed(record, layout)
         yield from _details(record, layout, sites=with_sites, indent=widths[columns[0]])
 
@@ -140,7 +141,7 @@ def _cells(record: TestRecord) -> tuple[str, ...]:
 
 
 def _details(record: TestRecord, layout: Layout, *, sites: bool, indent: int) -> Iterator[Line]:
-    margin = " " * indent + _GAP
+    margin = " " * indent + GAP
     if record.outcome in _CUT_SHORT:
         yield line(margin, Span(_CUT_SHORT[record.outcome], "yellow"))
     call = _peak(record.phases.get("call"))
@@ -148,37 +149,10 @@ def _details(record: TestRecord, layout: Layout, *, sites: bool, indent: int) ->
         peak = _peak(record.phases.get(phase))
         if peak > call and (peak >= NOTABLE_PHASE or layout.verbosity >= 1):
             yield line(margin, Span(f"{phase} peaked at {human_bytes(peak)}", "yellow"))
-    if sites:
-        shown = record.sites if layout.verbosity >= 2 else _merge(record.sites, layout.roots)[:_SITES_SHOWN]
-        width = max((len(_site_size(site, layout)) for site in shown), default=0)
-        for site in shown:
-            yield _site_line(site, layout, margin, width)
+    if sites and record.sites:
+        from pytest_memory.report.sites import site_lines
 
-
-def _merge(sites: Sequence[AllocationSite], roots: tuple[str, ...]) -> list[AllocationSite]:
-    """Sites with the same frame of the reader's own become one line: they differ only further in."""
-    merged: dict[object, AllocationSite] = {}
-    for site in sites:
-        frame = own_frame(site.frames, roots)
-        before = merged.get(frame)
-        merged[frame] = (
-            site
-            if before is None
-            else AllocationSite(before.bytes + site.bytes, before.count + site.count, before.frames)
-        )
-    return sorted(merged.values(), key=lambda site: site.bytes, reverse=True)
-
-
-def _site_line(site: AllocationSite, layout: Layout, margin: str, width: int) -> Line:
-    frame = own_frame(site.frames, layout.roots)
-    function, where = describe_frame(frame, layout.roots) if frame is not None else ("<unknown>", "")
-    size = _site_size(site, layout).rjust(width)
-    room = layout.width - len(margin) - len(size) - len(function) - 2 * len(_GAP)
-    return line(margin, Span(size, "dim"), f"{_GAP}{function}{_GAP}", Span(shorten_left(where, max(room, 16)), "dim"))
-
-
-def _site_size(site: AllocationSite, layout: Layout) -> str:
-    return f"~{human_bytes(site.bytes)}" if layout.sampled else human_bytes(site.bytes)
+        yield from site_lines(record.sites, layout, margin)
 
 
 def _peak(usage: PhaseUsage | None) -> int:

@@ -16,7 +16,6 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from pytest_memory.engines.base import Capabilities, HeapReading
-from pytest_memory.errors import EngineUnavailable, WindowRefused
 from pytest_memory.model import HeapUsage
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_memory.engines.base import EngineWindow, WindowRequest
     from pytest_memory.engines.native.core import Core, Finish
+    from pytest_memory.errors import EngineUnavailable
 
 
 class NativeEngine:
@@ -102,16 +102,23 @@ class NativeEngine:
 def _load() -> Core:
     """Import the C core and put its hooks in place; a second call changes nothing."""
     if not sys.platform.startswith("linux"):
-        raise EngineUnavailable(f"the native engine needs Linux; this is {sys.platform!r}")
+        raise _unavailable(f"the native engine needs Linux; this is {sys.platform!r}")
     if platform.python_implementation() != "CPython":
-        raise EngineUnavailable(f"the native engine needs CPython; this is {platform.python_implementation()}")
+        raise _unavailable(f"the native engine needs CPython; this is {platform.python_implementation()}")
     try:
         core = cast("Core", importlib.import_module(f"{__name__}._native"))
     except ImportError as error:
-        raise EngineUnavailable(f"its extension was not built, or cannot be loaded: {error}") from None
+        raise _unavailable(f"its extension was not built, or cannot be loaded: {error}") from None
     try:
         core.install()
     except RuntimeError as error:
-        raise EngineUnavailable(str(error)) from None
-    core.answers(HeapReading, HeapUsage, WindowRefused)
+        raise _unavailable(str(error)) from None
+    core.answers(HeapReading, HeapUsage)
     return core
+
+
+def _unavailable(problem: str) -> EngineUnavailable:
+    """The error for an engine that cannot run here; its class is loaded when there is one."""
+    from pytest_memory.errors import EngineUnavailable
+
+    return EngineUnavailable(problem)

@@ -28,7 +28,7 @@ class Opener(Protocol):
         """Open a window.
 
         Raises:
-            Exception: The refusal of :meth:`Core.answers`; the message says why it cannot be done now.
+            WindowRefused: It cannot be done now; the message says why. RuntimeError where that cannot be loaded.
         """
         ...
 
@@ -47,8 +47,8 @@ class Core(Protocol):
         """
         ...
 
-    def answers(self, reading: type[HeapReading], usage: type[HeapUsage], refusal: type[Exception], /) -> None:
-        """Say what windows answer with, and what is raised where none can be opened; before the first opens."""
+    def answers(self, reading: type[HeapReading], usage: type[HeapUsage], /) -> None:
+        """Say what windows answer with; before the first opens."""
         ...
 
     def opener(

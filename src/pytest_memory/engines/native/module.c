@@ -43,8 +43,8 @@ static PyObject *site_list(struct pm_session *session) {
     return list;
 }
 
-/* The kinds of tuple that a window answers with, and of exception where none can be opened. */
-static PyObject *usage_type, *reading_type, *refusal_type;
+/* The kinds of tuple that a window answers with. */
+static PyObject *usage_type, *reading_type;
 
 static PyObject *usage_of(const struct pm_reading *reading) {
     PyObject *values[] = {PyLong_FromLongLong(reading->peak), PyLong_FromLongLong(reading->allocated),
@@ -140,27 +140,37 @@ static PyType_Spec window_spec = {
 
 static PyTypeObject *window_type;
 
-PyDoc_STRVAR(answers_doc, "answers(reading, usage, refusal) -> None\n\n"
+PyDoc_STRVAR(answers_doc, "answers(reading, usage) -> None\n\n"
                           "The kinds of tuple that windows answer with: a reading is (usage or None, sites, leaked sites,\n"
-                          "why there is no usage), a usage (peak, allocated, allocations, retained). The exception that\n"
-                          "open() raises with its reason.");
+                          "why there is no usage), a usage (peak, allocated, allocations, retained).");
 
 static PyObject *module_answers(PyObject *module, PyObject *arguments) {
     (void)module;
-    PyObject *reading, *usage, *refusal;
-    if (!PyArg_ParseTuple(arguments, "O!O!O", &PyType_Type, &reading, &PyType_Type, &usage, &refusal)) return NULL;
+    PyObject *reading, *usage;
+    if (!PyArg_ParseTuple(arguments, "O!O!", &PyType_Type, &reading, &PyType_Type, &usage)) return NULL;
     if (!PyType_IsSubtype((PyTypeObject *)reading, &PyTuple_Type) ||
-        !PyType_IsSubtype((PyTypeObject *)usage, &PyTuple_Type) || !PyExceptionClass_Check(refusal)) {
-        PyErr_SetString(PyExc_TypeError, "two kinds of tuple and a kind of exception are wanted");
+        !PyType_IsSubtype((PyTypeObject *)usage, &PyTuple_Type)) {
+        PyErr_SetString(PyExc_TypeError, "two kinds of tuple are wanted");
         return NULL;
     }
-    Py_XSETREF(refusal_type, Py_NewRef(refusal));
     Py_XSETREF(reading_type, Py_NewRef(reading));
     Py_XSETREF(usage_type, Py_NewRef(usage));
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(open_doc, "open(seed) -> Window\n\nRaises the refusal of answers() with the reason why there is none.");
+PyDoc_STRVAR(open_doc, "open(seed) -> Window\n\nRaises WindowRefused (or its base, RuntimeError, if that cannot be\n"
+                       "loaded) with the reason why there is none.");
+
+/* Its class is loaded when there is one: a reference kept here would outlive the interpreter's last collection. */
+static PyObject *raise_refusal(const char *reason) {
+    PyObject *errors = PyImport_ImportModule("pytest_memory.errors");
+    PyObject *kind = errors ? PyObject_GetAttrString(errors, "WindowRefused") : NULL;
+    if (!kind) PyErr_Clear(); /* most refusals are for want of memory: then it cannot be loaded either */
+    PyErr_SetString(kind ? kind : PyExc_RuntimeError, reason);
+    Py_XDECREF(kind);
+    Py_XDECREF(errors);
+    return NULL;
+}
 
 /* Called inside windows too, so it takes one argument, for which the interpreter allocates nothing. */
 static PyObject *opener_open(PyObject *object, PyObject *seed) {
@@ -177,8 +187,7 @@ static PyObject *opener_open(PyObject *object, PyObject *seed) {
     const char *reason = pm_engine_open(&window->session);
     if (reason) {
         Py_DECREF(window);
-        PyErr_SetString(refusal_type, reason);
-        return NULL;
+        return raise_refusal(reason);
     }
     window->open = true;
     return (PyObject *)window;
