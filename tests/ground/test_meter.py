@@ -190,6 +190,17 @@ def test_a_refusal_is_a_reading_with_its_reason():
     assert reading.unmeasured == "another tool holds the hooks"
 
 
+def test_a_refusal_without_its_class_is_one_all_the_same():
+    """Short of memory, the class of refusals may not be loadable: the engine says it with what is built in."""
+    engine = FakeEngine()
+
+    def refuse(request):
+        raise RuntimeError("a table is full")
+
+    engine.open = refuse
+    assert Meter(engine).open_heap(REQUEST).close().unmeasured == "a table is full"
+
+
 def test_no_engine():
     """With --memory-engine=none every window says so."""
     reading = Meter(NoEngine()).open_heap(REQUEST).close()
