@@ -21,7 +21,7 @@ def extension(name, folder, pattern, **options):
     headers = sorted(str(path) for place in (PACKAGE / folder, PACKAGE) for path in place.glob("*.h"))
     return [
         Extension(
-            f"pytest_memory.{folder.replace('/', '.')}.{name}",
+            ".".join(("pytest_memory", *Path(folder).parts, name)),
             sources=sources,
             depends=headers,
             extra_compile_args=["-std=c11", "-O2", "-fvisibility=hidden"],
@@ -32,7 +32,7 @@ def extension(name, folder, pattern, **options):
 
 
 def extensions():
-    """The heap engine, the reader of resident memory and the writer of breadcrumbs, where they are supported."""
+    """The heap engine and what helps to cost little beside it, where they are supported."""
     if not sys.platform.startswith("linux"):
         return []
     engine = extension("_native", "engines/native", "*.c", libraries=["m"])
@@ -40,6 +40,7 @@ def extensions():
         return engine
     return [
         *engine,
+        *extension("_garbage", "", "_garbage.c"),
         *extension("_kernel", "instruments", "_kernel.c"),
         *extension("_cells", "recorder", "_*.c"),
     ]

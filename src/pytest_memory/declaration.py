@@ -432,9 +432,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(MarkerWatch(), MARKER_WATCH)
     if option_in_use(config):
         _find_ours_first(config)
-        from pytest_memory.garbage import without_collections
+        from pytest_memory.garbage import loading
 
-        with without_collections():
+        with loading("pytest_memory", config.add_cleanup):
             from pytest_memory.plugin.recorder_alone import register_recording_alone
 
             register_recording_alone(config)
@@ -515,9 +515,9 @@ def load(config: pytest.Config) -> None:
     manager = config.pluginmanager
     if not manager.has_plugin(SESSION_PLUGIN):
         _find_ours_first(config)
-        from pytest_memory.garbage import without_collections
+        from pytest_memory.garbage import loading
 
-        with without_collections():  # those that the loading sets off would take longer than it
+        with loading("pytest_memory", config.add_cleanup):
             from pytest_memory.plugin.registration import register
 
             register(config)

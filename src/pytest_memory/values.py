@@ -17,12 +17,16 @@ except ImportError:  # no CPython
         return property(itemgetter(index), doc=doc)
 
 
+FieldDescriptor = type(_getter(0, ""))
+"""What stands for a field in the class."""
+
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
-    __all__ = ["NamedTuple"]
+    __all__ = ["FieldDescriptor", "NamedTuple"]
 
 
 class _Kind(type):
