@@ -1,22 +1,27 @@
-/* Objects out of the garbage collector's sight: gc.freeze() for some of them, where that takes all there are.
+/* A package's code out of the garbage collector's sight: gc.freeze() for some objects, where that takes all there are.
  *
  * What is hidden is kept alive until it is shown again. To free an untracked object is what the deallocators of many
  * types do not expect; everything else is, since any object may be untracked (see PyObject_GC_UnTrack in the manual).
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdbool.h>
 
 struct hidden {
     PyObject_HEAD
-    Py_ssize_t count;
+    PyObject *package; /* its name */
+    PyObject *builtins;
+    PyObject *globals; /* of the function that is looked through: those of what decorates one may be another module's */
+    bool in_container; /* that is looked through */
     PyObject **objects;
+    Py_ssize_t count, room;
 };
 
 static void show(struct hidden *self) {
     PyObject **objects = self->objects;
     Py_ssize_t count = self->count;
     self->objects = NULL;
-    self->count = 0;
+    self->count = self->room = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         if (!PyObject_GC_IsTracked(objects[i])) PyObject_GC_Track(objects[i]); /* a dict may be again, by itself */
     }
@@ -24,29 +29,104 @@ static void show(struct hidden *self) {
     PyMem_Free(objects);
 }
 
+/* Once: what is hidden is not tracked any more. */
+static bool hide(struct hidden *self, PyObject *object) {
+    if (!object || !PyObject_IS_GC(object) || !PyObject_GC_IsTracked(object)) return true;
+    if (self->count == self->room) {
+        Py_ssize_t room = 2 * self->room + 1024;
+        PyObject **objects = PyMem_Resize(self->objects, PyObject *, (size_t)room);
+        if (!objects) {
+            PyErr_NoMemory();
+            return false;
+        }
+        self->objects = objects;
+        self->room = room;
+    }
+    PyObject_GC_UnTrack(object);
+    self->objects[self->count++] = Py_NewRef(object);
+    return true;
+}
+
+static bool is_code(PyObject *object) { return PyFunction_Check(object) || PyType_Check(object); }
+
+static bool is_of_package(struct hidden *self, PyObject *object) {
+    PyObject *name = NULL;
+    if (PyFunction_Check(object)) name = PyFunction_GET_MODULE(object);
+    if (PyType_Check(object) && PyType_HasFeature((PyTypeObject *)object, Py_TPFLAGS_HEAPTYPE)) {
+        name = PyDict_GetItemString(((PyTypeObject *)object)->tp_dict, "__module__");
+    }
+    Py_ssize_t length = PyUnicode_GET_LENGTH(self->package);
+    return name && PyUnicode_Check(name) && PyUnicode_Tailmatch(name, self->package, 0, PY_SSIZE_T_MAX, -1) == 1 &&
+           (PyUnicode_GET_LENGTH(name) == length || PyUnicode_READ_CHAR(name, length) == '.');
+}
+
+static int hide_list(PyObject *part, void *self) {
+    return PyList_CheckExact(part) && !hide(self, part) ? -1 : 0;
+}
+
+static bool is_container(PyObject *object) { return PyDict_CheckExact(object) || PyTuple_CheckExact(object); }
+
+/* What functions and classes consist of: containers (not those that lie in them), descriptors, functions and classes. */
+static int hide_part(PyObject *part, void *argument) {
+    struct hidden *self = argument;
+    if (part == self->globals || part == self->builtins) return 0;
+    bool mine = is_code(part)        ? is_of_package(self, part)
+                : is_container(part) ? !self->in_container
+                                     : PyCell_Check(part) || Py_TYPE(part)->tp_descr_get;
+    return mine && !hide(self, part) ? -1 : 0;
+}
+
+/* A module, its globals, and how it was found; not what it keeps in the course of time. */
+static bool hide_module(struct hidden *self, PyObject *module, PyObject *globals) {
+    PyObject *spec = PyDict_GetItemString(globals, "__spec__");
+    if (spec && Py_TYPE(spec)->tp_traverse && Py_TYPE(spec)->tp_traverse(spec, hide_list, self) < 0) return false;
+    return hide(self, module) && hide(self, globals) && hide(self, spec) &&
+           hide(self, PyDict_GetItemString(globals, "__loader__"));
+}
+
+static bool hide_code(struct hidden *self, PyObject *modules) {
+    PyObject *module, *key, *value;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(modules); i++) {
+        module = PyList_GET_ITEM(modules, i);
+        if (!PyModule_Check(module)) {
+            PyErr_SetString(PyExc_TypeError, "modules are wanted");
+            return false;
+        }
+        if (!hide_module(self, module, PyModule_GetDict(module))) return false;
+    }
+    Py_ssize_t next = self->count; /* the modules themselves are not looked through */
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(modules); i++) {
+        Py_ssize_t position = 0;
+        while (PyDict_Next(PyModule_GetDict(PyList_GET_ITEM(modules, i)), &position, &key, &value)) {
+            if (is_code(value) && hide_part(value, self) < 0) return false;
+        }
+    }
+    for (; next < self->count; next++) { /* it grows meanwhile */
+        PyObject *object = self->objects[next];
+        traverseproc traverse = Py_TYPE(object)->tp_traverse;
+        self->globals = PyFunction_Check(object) ? PyFunction_GET_GLOBALS(object) : NULL;
+        self->in_container = is_container(object) || PyCell_Check(object);
+        if (traverse && traverse(object, hide_part, self) < 0) return false;
+    }
+    return true;
+}
+
 static PyObject *hidden_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    PyObject *given;
-    static char *names[] = {"objects", NULL};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!", names, &PyList_Type, &given)) return NULL;
+    PyObject *package, *modules;
+    static char *names[] = {"package", "modules", NULL};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "UO!", names, &package, &PyList_Type, &modules)) return NULL;
     struct hidden *self = (struct hidden *)type->tp_alloc(type, 0);
     if (!self) return NULL;
-    self->objects = PyMem_New(PyObject *, (size_t)PyList_GET_SIZE(given) + 1);
-    if (!self->objects) {
-        Py_DECREF(self);
-        return PyErr_NoMemory();
-    }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(given); i++) {
-        PyObject *object = PyList_GET_ITEM(given, i);
-        if (!PyObject_IS_GC(object) || !PyObject_GC_IsTracked(object)) continue; /* also one that is there twice */
-        PyObject_GC_UnTrack(object);
-        self->objects[self->count++] = Py_NewRef(object);
-    }
+    self->package = Py_NewRef(package);
+    self->builtins = PyEval_GetBuiltins();
+    if (!hide_code(self, modules)) Py_CLEAR(self);
     return (PyObject *)self;
 }
 
 static void hidden_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     show((struct hidden *)object);
+    Py_XDECREF(((struct hidden *)object)->package);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -72,7 +152,8 @@ static PyType_Slot hidden_slots[] = {
     {Py_tp_dealloc, hidden_dealloc},
     {Py_tp_methods, hidden_methods},
     {Py_sq_length, hidden_length},
-    {Py_tp_doc, "Hidden(objects: list): those of them that the collector tracks, out of its sight until show()."},
+    {Py_tp_doc, "Hidden(package, modules): these modules of a package, their functions and classes and what those consist of,\n"
+                "out of the collector's sight until show()."},
     {0, NULL},
 };
 
@@ -100,7 +181,7 @@ static PyModuleDef_Slot slots[] = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_garbage", .m_doc = "Objects out of the collector's sight.", .m_slots = slots,
+    PyModuleDef_HEAD_INIT, .m_name = "_garbage", .m_doc = "A package's code out of the collector's sight.", .m_slots = slots,
 };
 
 PyMODINIT_FUNC PyInit__garbage(void) { return PyModuleDef_Init(&definition); }

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
 import gc
 import sys
 from contextlib import contextmanager
-from types import (
-    CellType,
-    FunctionType,
-    GetSetDescriptorType,
-    MemberDescriptorType,
-    MethodDescriptorType,
-    ModuleType,
-)
-
-from .values import FieldDescriptor
+from types import ModuleType
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_PARTS = frozenset(
-    (
-        CellType,
-        FieldDescriptor,
-        GetSetDescriptorType,
-        MemberDescriptorType,
-        MethodDescriptorType,
-        classmethod,
-        dict,
-        property,
-        staticmethod,
-        tuple,
-    )
-)
-"""What functions and classes consist of, as far as the collector looks at it."""
 
 
 @contextmanager
@@ -70,36 +44,6 @@ def loading(package: str, at_end: Callable[[Callable[[], None]], object]) -> Ite
             from ._garbage import Hidden
         except ImportError:  # there was no compiler
             return
-        at_end(Hidden(code_of(package)).show)
-
-
-def code_of(package: str) -> list[object]:
-    """The modules, functions and classes of a package, as far as they are loaded, and what these consist of."""
-    code: list[object] = []
-    parts: list[object] = []
-    below = f"{package}."
-    for name, module in list(sys.modules.items()):
-        if (name == package or name.startswith(below)) and isinstance(module, ModuleType):
-            code += [module, vars(module), module.__spec__, module.__loader__]
-            code += [part for part in gc.get_referents(module.__spec__) if type(part) is list]
-            parts += [member for member in vars(module).values() if isinstance(member, (FunctionType, type))]
-    seen = {id(vars(builtins)), *map(id, code)}
-    while parts:
-        fresh = []
-        for part in parts:
-            if id(part) not in seen and (type(part) in _PARTS or _is_of(package, part)):
-                seen.add(id(part))
-                fresh.append(part)
-                if isinstance(part, FunctionType):  # what decorates it may be another module's
-                    seen.add(id(part.__globals__))
-        code += fresh
-        parts = list(filter(gc.is_tracked, gc.get_referents(*fresh)))
-    return code
-
-
-def _is_of(package: str, part: object) -> bool:
-    """Whether it is a function or class of the package."""
-    if not isinstance(part, (FunctionType, type)):
-        return False
-    home = str(part.__module__)
-    return home == package or home.startswith(f"{package}.")
+        below = f"{package}."
+        ours = [module for name, module in sys.modules.items() if name == package or name.startswith(below)]
+        at_end(Hidden(package, [module for module in ours if isinstance(module, ModuleType)]).show)

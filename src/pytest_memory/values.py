@@ -17,16 +17,12 @@ except ImportError:  # no CPython
         return property(itemgetter(index), doc=doc)
 
 
-FieldDescriptor = type(_getter(0, ""))
-"""What stands for a field in the class."""
-
-
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
-    __all__ = ["FieldDescriptor", "NamedTuple"]
+    __all__ = ["NamedTuple"]
 
 
 class _Kind(type):

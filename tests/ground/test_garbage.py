@@ -4,11 +4,11 @@ import gc
 import subprocess
 import sys
 import weakref
-from types import FunctionType, ModuleType
+from types import ModuleType
 
 import pytest
 
-from pytest_memory.garbage import code_of, loading, without_collections
+from pytest_memory.garbage import loading, without_collections
 
 garbage = pytest.importorskip("pytest_memory._garbage", reason="the extension was not built")
 
@@ -18,6 +18,7 @@ PACKAGE = {
         import contextlib, functools, json
         from json import JSONDecoder
         STATE = {"list": []}
+        INSTANCE = JSONDecoder()
 
         def function(argument=(STATE,)):
             return argument
@@ -61,121 +62,123 @@ def package(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
-def among(objects, *wanted):
-    ids = set(map(id, objects))
-    return [id(one) in ids for one in wanted]
+def hide(package):
+    below = f"{package}."
+    modules = [module for name, module in sys.modules.items() if name == package or name.startswith(below)]
+    return garbage.Hidden(package, modules)
 
 
-class TestCodeOf:
-    """What belongs to a package."""
+def hidden_of(*objects):
+    return [not gc.is_tracked(one) for one in objects]
+
+
+class TestWhatIsHidden:
+    """What belongs to a package, and what does not."""
 
     def test_functions_classes_and_what_they_consist_of(self, package):
         """With their modules, and nested in classes."""
-        plain, namespace = package.Plain, dict(package.Plain.__dict__)
-        nested = [namespace[name] for name in ("slot", "value", "static", "of")]
+        members = dict(package.Plain.__dict__)
+        nested = [members[name] for name in ("slot", "value", "static", "of")]
         functions = [package.function, package.decorated, nested[1].fget, nested[2].__func__]
-        wanted = [
-            sys.modules["hidden_package"],
-            package,
-            vars(package),
-            package.__spec__,
-            plain,
-            plain.__mro__,
-            *nested,
-        ]
-        assert all(among(code_of("hidden_package"), *wanted, *functions, package.Derived))
+        classes = [package.Plain, package.Plain.__mro__, package.Derived]
+        modules = [sys.modules["hidden_package"], package, vars(package), package.__spec__]
+        everything = [*nested, *functions, *classes, *modules]
+        assert not any(hidden_of(*everything))
+        hidden = hide("hidden_package")
+        assert all(hidden_of(*everything))
+        hidden.show()
+        assert not any(hidden_of(*everything))
 
     def test_nothing_of_anybody_else(self, package):
         """Neither what a module imports, nor what its classes derive from, nor what it keeps in the course of time."""
         import contextlib
         import json
 
-        foreign = [json, vars(json), json.JSONDecoder, contextlib.contextmanager, vars(contextlib), vars(sys), object]
         builtins = sys.modules["builtins"]
-        code = code_of("hidden_package")
-        assert not any(among(code, *foreign, package.STATE["list"], builtins, vars(builtins)))
-        homes = {one.__module__.partition(".")[0] for one in code if isinstance(one, (FunctionType, type))}
-        assert homes == {"hidden_package"}
+        foreign = [json, vars(json), json.JSONDecoder, json.dumps, contextlib.contextmanager, vars(contextlib)]
+        foreign += [sys, vars(sys), builtins, vars(builtins), package.STATE, package.STATE["list"], package.INSTANCE]
+        before = hidden_of(*foreign)
+        hidden = hide("hidden_package")
+        assert hidden_of(*foreign) == before
+        hidden.show()
 
-    def test_what_only_looks_like_it(self, monkeypatch):
-        """A module that is blocked, one without a spec, and another package whose name begins alike."""
-        monkeypatch.setitem(sys.modules, "hidden_package.blocked", None)
-        bare, other = ModuleType("hidden_package.bare"), ModuleType("hidden_packages")
-        monkeypatch.setitem(sys.modules, bare.__name__, bare)
-        monkeypatch.setitem(sys.modules, other.__name__, other)
-        assert among(code_of("hidden_package"), bare, other) == [True, False]
+    def test_what_only_looks_like_it(self, package):
+        """Another package whose name begins alike, imported by this one."""
+        other = ModuleType("hidden_packages")
+        exec("def function(): ...\nclass Class: ...", vars(other))
+        package.function_of_another, package.Class = other.function, other.Class
+        hidden = hide("hidden_package")
+        assert not any(hidden_of(other.function, other.Class))
+        hidden.show()
+
+    def test_a_module_without_a_spec(self):
+        """Made by hand, as tests do."""
+        bare = ModuleType("bare")
+        hidden = garbage.Hidden("bare", [bare])
+        assert all(hidden_of(bare, vars(bare)))
+        hidden.show()
+
+    @pytest.mark.parametrize("wrong", [("name", ()), (7, []), ("name", [None]), ()])
+    def test_modules_are_wanted(self, wrong):
+        """As its documentation says."""
+        with pytest.raises(TypeError):
+            garbage.Hidden(*wrong)
 
 
-class TestHidden:
+class TestUntilItIsShown:
     """Out of the collector's sight, and back."""
 
-    def test_until_they_are_shown(self):
-        """What was not tracked before is not afterwards; a second call changes nothing."""
-        function, atoms = (lambda: None), ()
-        hidden = garbage.Hidden([function, function, atoms, 7, "text"])
-        assert len(hidden) == 1
-        assert not gc.is_tracked(function)
-        assert not any(one is function for one in gc.get_objects())
-        hidden.show()
-        assert gc.is_tracked(function)
-        assert not gc.is_tracked(atoms)
+    def test_once(self, package):
+        """A second call changes nothing, and who hides the same again hides nothing."""
+        hidden = hide("hidden_package")
+        assert len(hidden) > 20
+        assert len(hide("hidden_package")) == 0
+        assert not gc.is_tracked(package.function)
         hidden.show()
         assert len(hidden) == 0
+        hidden.show()
+        assert gc.is_tracked(package.function)
 
-    def test_they_live_as_long(self):
+    def test_it_lives_as_long(self, package):
         """Nobody can free what is out of sight, which most deallocators would not survive."""
-
-        class Kept:
-            pass
-
-        reference, hidden = weakref.ref(Kept), garbage.Hidden([Kept])
-        del Kept
+        functions = weakref.ref(package.function), weakref.ref(package.Derived)
+        hidden = hide("hidden_package")
+        del package.function, package.Derived
         gc.collect()
-        assert reference() is not None
+        assert all(reference() is not None for reference in functions)
         hidden.show()
         gc.collect()
-        assert reference() is None
+        assert all(reference() is None for reference in functions)
 
-    def test_what_is_forgotten_is_shown(self):
-        """The last reference to what hides them is as good as show()."""
-        function = lambda: None  # noqa: E731
-        garbage.Hidden([function])
-        assert gc.is_tracked(function)
+    def test_what_is_forgotten_is_shown(self, package):
+        """The last reference to what hides it is as good as show()."""
+        hide("hidden_package")
+        assert gc.is_tracked(package.function)
 
-    def test_one_that_comes_back_by_itself(self):
+    def test_one_that_comes_back_by_itself(self, package):
         """A dict is tracked again when something is put into it."""
-        members = {"one": []}
-        hidden = garbage.Hidden([members])
-        members["two"] = []
-        assert gc.is_tracked(members)
+        hidden = hide("hidden_package")
+        package.new = []
+        assert gc.is_tracked(vars(package))
         hidden.show()
-        assert gc.is_tracked(members)
+        assert gc.is_tracked(vars(package))
 
-    def test_collections_between(self):
+    def test_collections_between(self, package):
         """Garbage that refers to hidden objects goes, and what only they refer to stays."""
 
         class Node:
             pass
 
-        def function():
-            return function
-
-        function.node = node = Node()
-        garbage_of_ours, seen = Node(), weakref.ref(node)
-        garbage_of_ours.itself, garbage_of_ours.function = garbage_of_ours, function
-        gone = weakref.ref(garbage_of_ours)
-        hidden = garbage.Hidden([function, function.__dict__, *function.__closure__])
-        del node, garbage_of_ours
+        package.function.node = kept = Node()
+        lost = Node()
+        lost.itself, lost.function = lost, package.function
+        stays, goes = weakref.ref(kept), weakref.ref(lost)
+        hidden = hide("hidden_package")
+        del kept, lost
         gc.collect()
-        assert seen() is function.node
-        assert gone() is None
+        assert stays() is package.function.node
+        assert goes() is None
         hidden.show()
-
-    @pytest.mark.parametrize("wrong", [(), 7, None])
-    def test_a_list_is_wanted(self, wrong):
-        """As its documentation says."""
-        with pytest.raises(TypeError):
-            garbage.Hidden(wrong)
 
 
 def test_loading_hides_what_it_loads(package):
