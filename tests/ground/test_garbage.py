@@ -156,10 +156,10 @@ class TestUntilItIsShown:
         assert gc.is_tracked(package.function)
 
     def test_one_that_comes_back_by_itself(self, package):
-        """A dict is tracked again when something is put into it."""
+        """A dict is tracked again when something is put into it, until CPython 3.13."""
         hidden = hide("hidden_package")
         package.new = []
-        assert gc.is_tracked(vars(package))
+        assert gc.is_tracked(vars(package)) == (sys.version_info < (3, 14))
         hidden.show()
         assert gc.is_tracked(vars(package))
 
