@@ -9,32 +9,30 @@
 
 struct hidden {
     PyObject_HEAD
-    PyObject *package; /* its name */
-    PyObject *builtins;
-    PyObject *globals; /* of the function that is looked through: those of what decorates one may be another module's */
-    bool in_container; /* that is looked through */
-    PyObject **objects;
+    PyObject *package;  /* its name */
+    PyObject **objects; /* each of them referred to */
     Py_ssize_t count, room;
+    PyObject *inside;               /* what is being looked through */
+    PyObject *globals, *builtins;   /* where it runs, if it is a function: a decorator's may be another module's */
 };
 
 static void show(struct hidden *self) {
-    PyObject **objects = self->objects;
-    Py_ssize_t count = self->count;
-    self->objects = NULL;
-    self->count = self->room = 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (!PyObject_GC_IsTracked(objects[i])) PyObject_GC_Track(objects[i]); /* a dict may be again, by itself */
+    while (self->count) {
+        PyObject *object = self->objects[--self->count];
+        if (!PyObject_GC_IsTracked(object)) PyObject_GC_Track(object); /* a dict may be again, by itself */
+        Py_DECREF(object);
     }
-    for (Py_ssize_t i = 0; i < count; i++) Py_DECREF(objects[i]); /* only now: any of them may free others */
-    PyMem_Free(objects);
+    PyMem_Free(self->objects);
+    self->objects = NULL;
+    self->room = 0;
 }
 
 /* Once: what is hidden is not tracked any more. */
 static bool hide(struct hidden *self, PyObject *object) {
-    if (!object || !PyObject_IS_GC(object) || !PyObject_GC_IsTracked(object)) return true;
+    if (!PyObject_IS_GC(object) || !PyObject_GC_IsTracked(object)) return true;
     if (self->count == self->room) {
         Py_ssize_t room = 2 * self->room + 1024;
-        PyObject **objects = PyMem_Resize(self->objects, PyObject *, (size_t)room);
+        PyObject **objects = PyMem_Realloc(self->objects, (size_t)room * sizeof *objects);
         if (!objects) {
             PyErr_NoMemory();
             return false;
@@ -52,7 +50,7 @@ static bool is_code(PyObject *object) { return PyFunction_Check(object) || PyTyp
 static bool is_of_package(struct hidden *self, PyObject *object) {
     PyObject *name = NULL;
     if (PyFunction_Check(object)) name = PyFunction_GET_MODULE(object);
-    if (PyType_Check(object) && PyType_HasFeature((PyTypeObject *)object, Py_TPFLAGS_HEAPTYPE)) {
+    if (PyType_Check(object) && PyType_HasFeature((PyTypeObject *)object, Py_TPFLAGS_HEAPTYPE)) { /* others have no dict */
         name = PyDict_GetItemString(((PyTypeObject *)object)->tp_dict, "__module__");
     }
     Py_ssize_t length = PyUnicode_GET_LENGTH(self->package);
@@ -60,66 +58,67 @@ static bool is_of_package(struct hidden *self, PyObject *object) {
            (PyUnicode_GET_LENGTH(name) == length || PyUnicode_READ_CHAR(name, length) == '.');
 }
 
-static int hide_list(PyObject *part, void *self) {
-    return PyList_CheckExact(part) && !hide(self, part) ? -1 : 0;
-}
-
-static bool is_container(PyObject *object) { return PyDict_CheckExact(object) || PyTuple_CheckExact(object); }
-
 /* What functions and classes consist of: containers (not those that lie in them), descriptors, functions and classes. */
 static int hide_part(PyObject *part, void *argument) {
     struct hidden *self = argument;
     if (part == self->globals || part == self->builtins) return 0;
-    bool mine = is_code(part)        ? is_of_package(self, part)
-                : is_container(part) ? !self->in_container
-                                     : PyCell_Check(part) || Py_TYPE(part)->tp_descr_get;
+    bool container = PyDict_CheckExact(part) || PyTuple_CheckExact(part);
+    bool mine = is_code(part) ? is_of_package(self, part)
+                : container   ? is_code(self->inside)
+                              : PyCell_Check(part) || Py_TYPE(part)->tp_descr_get;
     return mine && !hide(self, part) ? -1 : 0;
 }
 
-/* A module, its globals, and how it was found; not what it keeps in the course of time. */
-static bool hide_module(struct hidden *self, PyObject *module, PyObject *globals) {
-    PyObject *spec = PyDict_GetItemString(globals, "__spec__");
-    if (spec && Py_TYPE(spec)->tp_traverse && Py_TYPE(spec)->tp_traverse(spec, hide_list, self) < 0) return false;
-    return hide(self, module) && hide(self, globals) && hide(self, spec) &&
-           hide(self, PyDict_GetItemString(globals, "__loader__"));
+static bool look_through(struct hidden *self, PyObject *object) {
+    bool function = PyFunction_Check(object);
+    self->inside = object;
+    self->globals = function ? PyFunction_GET_GLOBALS(object) : NULL;
+    self->builtins = function ? ((PyFunctionObject *)object)->func_builtins : NULL;
+    return Py_TYPE(object)->tp_traverse(object, hide_part, self) == 0;
 }
 
-static bool hide_code(struct hidden *self, PyObject *modules) {
-    PyObject *module, *key, *value;
+static bool hide_members(struct hidden *self, PyObject *globals) {
+    Py_ssize_t position = 0;
+    PyObject *key, *value;
+    while (PyDict_Next(globals, &position, &key, &value)) {
+        if (is_code(value) && is_of_package(self, value) && !hide(self, value)) return false;
+    }
+    return true;
+}
+
+static bool hide_code(struct hidden *self, PyObject *modules, PyObject *others) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(others); i++) {
+        if (!hide(self, PyList_GET_ITEM(others, i))) return false;
+    }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(modules); i++) {
-        module = PyList_GET_ITEM(modules, i);
+        PyObject *module = PyList_GET_ITEM(modules, i);
         if (!PyModule_Check(module)) {
             PyErr_SetString(PyExc_TypeError, "modules are wanted");
             return false;
         }
-        if (!hide_module(self, module, PyModule_GetDict(module))) return false;
+        if (!hide(self, module) || !hide(self, PyModule_GetDict(module))) return false;
     }
-    Py_ssize_t next = self->count; /* the modules themselves are not looked through */
+    Py_ssize_t next = self->count; /* of what was hidden so far, no more than the functions and classes of the modules */
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(modules); i++) {
-        Py_ssize_t position = 0;
-        while (PyDict_Next(PyModule_GetDict(PyList_GET_ITEM(modules, i)), &position, &key, &value)) {
-            if (is_code(value) && hide_part(value, self) < 0) return false;
-        }
+        if (!hide_members(self, PyModule_GetDict(PyList_GET_ITEM(modules, i)))) return false;
     }
     for (; next < self->count; next++) { /* it grows meanwhile */
-        PyObject *object = self->objects[next];
-        traverseproc traverse = Py_TYPE(object)->tp_traverse;
-        self->globals = PyFunction_Check(object) ? PyFunction_GET_GLOBALS(object) : NULL;
-        self->in_container = is_container(object) || PyCell_Check(object);
-        if (traverse && traverse(object, hide_part, self) < 0) return false;
+        if (!look_through(self, self->objects[next])) return false;
     }
     return true;
 }
 
 static PyObject *hidden_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    PyObject *package, *modules;
-    static char *names[] = {"package", "modules", NULL};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "UO!", names, &package, &PyList_Type, &modules)) return NULL;
+    PyObject *package, *modules, *others;
+    static char *names[] = {"package", "modules", "others", NULL};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "UO!O!", names, &package, &PyList_Type, &modules, &PyList_Type,
+                                     &others)) {
+        return NULL;
+    }
     struct hidden *self = (struct hidden *)type->tp_alloc(type, 0);
     if (!self) return NULL;
     self->package = Py_NewRef(package);
-    self->builtins = PyEval_GetBuiltins();
-    if (!hide_code(self, modules)) Py_CLEAR(self);
+    if (!hide_code(self, modules, others)) Py_CLEAR(self);
     return (PyObject *)self;
 }
 
@@ -152,8 +151,9 @@ static PyType_Slot hidden_slots[] = {
     {Py_tp_dealloc, hidden_dealloc},
     {Py_tp_methods, hidden_methods},
     {Py_sq_length, hidden_length},
-    {Py_tp_doc, "Hidden(package, modules): these modules of a package, their functions and classes and what those consist of,\n"
-                "out of the collector's sight until show()."},
+    {Py_tp_doc, "Hidden(package, modules, others)\n\n"
+                "These modules of a package, their functions and classes and what those consist of, and these other\n"
+                "objects, out of the collector's sight until show() is called or this object goes."},
     {0, NULL},
 };
 

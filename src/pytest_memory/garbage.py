@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import sys
 from contextlib import contextmanager
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
 from types import ModuleType
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ._garbage import Hidden
 
 
 @contextmanager
@@ -29,10 +32,10 @@ def without_collections() -> Iterator[None]:
 def loading(package: str, at_end: Callable[[Callable[[], None]], object]) -> Iterator[None]:
     """Load modules of a package in a session of somebody else's tests.
 
-    Nothing is collected meanwhile: it would take longer than the loading. Afterwards the package's code is out of the
-    collector's sight, as :func:`gc.freeze` does with all there is: it lives as long as the session, and tests that
-    collect garbage, or count the objects there are, should neither pay for it nor find it. Where the extension
-    was not built, it stays in sight.
+    Nothing is collected meanwhile: it would take longer than the loading. Afterwards the package's code, as far as it
+    is loaded, is out of the collector's sight, as :func:`gc.freeze` does with all there is: it lives as long as the
+    session, and tests that collect garbage, or count the objects there are, should neither pay for it nor find it.
+    Where the extension was not built, it stays in sight.
 
     Args:
         package: Its name.
@@ -40,10 +43,25 @@ def loading(package: str, at_end: Callable[[Callable[[], None]], object]) -> Ite
     """
     with without_collections():
         yield
-        try:
-            from ._garbage import Hidden
-        except ImportError:  # there was no compiler
-            return
-        below = f"{package}."
-        ours = [module for name, module in sys.modules.items() if name == package or name.startswith(below)]
-        at_end(Hidden(package, [module for module in ours if isinstance(module, ModuleType)]).show)
+        hidden = hide_code(package)
+        if hidden is not None:
+            at_end(hidden.show)
+
+
+def hide_code(package: str) -> Hidden | None:
+    """Take what is loaded of a package out of the collector's sight; ``None`` where that cannot be done."""
+    try:
+        from ._garbage import Hidden
+    except ImportError:  # there was no compiler
+        return None
+    below = f"{package}."
+    loaded = list(sys.modules.items())  # at once: another thread may import something
+    ours = [module for name, module in loaded if name == package or str(name).startswith(below)]
+    modules = [module for module in ours if isinstance(module, ModuleType)]
+    specs = [module.__spec__ for module in modules if type(module.__spec__) is ModuleSpec]
+    loaders = [spec.loader for spec in specs if isinstance(spec.loader, (SourceFileLoader, ExtensionFileLoader))]
+    lists = [part for part in gc.get_referents(*specs) if type(part) is list]
+    try:
+        return Hidden(package, modules, [*specs, *loaders, *lists])
+    except MemoryError:
+        return None

@@ -78,7 +78,9 @@ class HeapWindow:
         else:
             try:
                 self._window = self._start(seed)
-            except RuntimeError as refusal:  # WindowRefused, which is loaded when there is one
+            except RuntimeError as refusal:  # WindowRefused, which is loaded when there is one, or what stands for it
+                if type(refusal) is not RuntimeError and not hasattr(refusal, "problem"):
+                    raise
                 self._reading = HeapReading(None, unmeasured=getattr(refusal, "problem", str(refusal)))
 
     def substitute(self, reading: HeapReading) -> None:

@@ -201,6 +201,19 @@ def test_a_refusal_without_its_class_is_one_all_the_same():
     assert Meter(engine).open_heap(REQUEST).close().unmeasured == "a table is full"
 
 
+@pytest.mark.parametrize("error", [NotImplementedError, RecursionError])
+def test_other_errors_are_none(error):
+    """What an engine's own mistake raises is no refusal."""
+    engine = FakeEngine()
+
+    def fail(request):
+        raise error("a mistake")
+
+    engine.open = fail
+    with pytest.raises(error):
+        Meter(engine).open_heap(REQUEST)
+
+
 def test_no_engine():
     """With --memory-engine=none every window says so."""
     reading = Meter(NoEngine()).open_heap(REQUEST).close()

@@ -198,6 +198,28 @@ def test_windows_too_deep_inside_each_other_are_refused(engine, monkeypatch, loa
     assert right(peak(engine))
 
 
+def test_an_interrupt_is_no_refusal(engine, monkeypatch):
+    """Ctrl-C while the class of refusals is being loaded goes where it belongs."""
+    import builtins
+
+    real = builtins.__import__
+
+    def interrupted(name, *arguments, **named):
+        if name == "pytest_memory.errors":
+            raise KeyboardInterrupt
+        return real(name, *arguments, **named)
+
+    windows = []
+    monkeypatch.delitem(sys.modules, "pytest_memory.errors")
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in range(100):
+            windows.append(engine.open(PYTHON))
+    monkeypatch.undo()
+    while windows:
+        windows.pop().close()
+
+
 def test_standing_aside_leaves_the_allocators_as_they_were(engine):
     """Nobody's timings pay for hooks that count nothing."""
     engine.stand_aside()

@@ -162,6 +162,30 @@ def test_added_at_run_time(pytester):
         result.stdout.fnmatch_lines(["Test was limited to 1.0MiB but allocated 2.9MiB*"])
 
 
+@pytest.mark.parametrize(
+    "added",
+    [
+        "module.add_marker(pytest.mark.limit_memory('1 MB'))",
+        "module.own_markers = [*module.own_markers, pytest.mark.limit_memory('1 MB').mark]",
+    ],
+)
+def test_added_to_a_parent_at_run_time(pytester, added):
+    """Tests that begin afterwards are bound by it, however it got there; their parents are looked for only once."""
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        def test_first(request):
+            module = request.node.parent
+            {added}
+
+        def test_second():
+            block = b"x" * 3_000_000
+        """
+    )
+    pytester.runpytest_inprocess("--memory").assert_outcomes(passed=1, failed=1)
+
+
 def test_added_at_run_time_to_a_test_case(pytester):
     """The hook for other kinds of test comes too late for the first of them: its call is measured all the same."""
     pytester.makepyfile(

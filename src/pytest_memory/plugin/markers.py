@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -66,26 +66,25 @@ class MarkerCheck(Hooks):
 class TestMarks:
     """Finds the ``limit_memory`` and ``limit_leaks`` markers that apply to a test.
 
-    Tests come one after another, most with the parents of the one before: those are climbed once. What is kept are
-    the lists to which pytest adds their markers, so that one added later is found too.
+    Tests come one after another, most with the parents of the one before: those are climbed once.
     """
 
-    __slots__ = ("_inherited", "_parent")
+    __slots__ = ("_parent", "_parents")
     __test__ = False  # no test of pytest's
 
     def __init__(self) -> None:
         self._parent: pytest.Collector | None = None
-        self._inherited: list[list[pytest.Mark]] = []
+        self._parents: list[Any] = []  # pytest's nodes, of which it tells no name
 
     def of(self, item: pytest.Item) -> list[pytest.Mark]:
         """Those of one test, the closest first."""
         parent = item.parent
         if parent is not self._parent:
             self._parent = parent
-            self._inherited = [node.own_markers for node in reversed(parent.listchain())] if parent is not None else []
+            self._parents = parent.listchain()[::-1] if parent is not None else []
         own = item.own_markers
         found = [mark for mark in own if mark.name in _MARKS] if own else []
-        for inherited in self._inherited:
-            if inherited:
-                found += [mark for mark in inherited if mark.name in _MARKS]
+        for node in self._parents:
+            if node.own_markers:
+                found += [mark for mark in node.own_markers if mark.name in _MARKS]
         return found

@@ -12,7 +12,7 @@ import pytest
 from pytest_memory.declaration import Hooks, is_controller, is_worker
 from pytest_memory.instruments.started import process_started
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
-from pytest_memory.plugin.recorder_places import Place, make_place, tell_last_death
+from pytest_memory.plugin.recorder_places import SESSION_FOLDER, Place, make_place, tell_last_death
 from pytest_memory.plugin.recorder_tests import TestLog
 from pytest_memory.recorder.channel import JOURNAL_NAME, Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from pytest_memory.plugin.recorder_recording import Recording
     from pytest_memory.plugin.recorder_settings import FlightSettings
     from pytest_memory.plugin.session import MemorySession
-
-SESSION_FOLDER = "pytest_memory_session"
-"""Where a worker of pytest-xdist finds its session's folder, in its ``workerinput``."""
 
 OWN_PHASES = "pytest-memory-recorder-phases"
 """What follows the phases where nothing of ours measures them (``plugin/recorder_alone.py``)."""

@@ -24,6 +24,9 @@ from pytest_memory.recorder.folders import (
 if TYPE_CHECKING:
     from pytest_memory.recorder.sessions import SessionRecord
 
+SESSION_FOLDER = "pytest_memory_session"
+"""Where a worker of pytest-xdist finds its session's folder, in its ``workerinput``."""
+
 
 class Place:
     """The folder of this session.

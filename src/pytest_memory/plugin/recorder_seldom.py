@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_memory.declaration import Hooks
-from pytest_memory.plugin.recorder import SESSION_FOLDER
+from pytest_memory.plugin.recorder_places import SESSION_FOLDER
 
 if TYPE_CHECKING:
     from pytest_memory.plugin.recorder import Flight

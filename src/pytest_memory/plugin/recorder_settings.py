@@ -29,6 +29,8 @@ class FlightSettings:
         guard: The memory guard, or ``None``.
     """
 
+    __slots__ = ("growth", "guard", "interval", "memlog", "path", "warmup")
+
     def __init__(
         self,
         *,

@@ -30,6 +30,15 @@ class TestLog(Hooks):
         takes_usage: Whether there is a journal, for which the end of a phase matters.
     """
 
+    __slots__ = (
+        "_begin",
+        "_finish",
+        "_follower",
+        "_journal",
+        "_watermark",
+        "enter",
+        "takes_usage",
+    )
     __test__ = False  # no test of pytest's
 
     def __init__(self, crumb: Breadcrumb, worker: str | None) -> None:

@@ -33,6 +33,8 @@ class Tally:
         unjudged: Why limits were not judged, and how many.
     """
 
+    __slots__ = ("last", "seconds", "unjudged", "unmeasured", "weights")
+
     def __init__(self) -> None:
         self.weights: list[Weight | None] = []
         self.last: dict[tuple[str | None, str], int] = {}

@@ -165,6 +165,10 @@ PyDoc_STRVAR(open_doc, "open(seed) -> Window\n\nRaises WindowRefused (or its bas
 static PyObject *raise_refusal(const char *reason) {
     PyObject *errors = PyImport_ImportModule("pytest_memory.errors");
     PyObject *kind = errors ? PyObject_GetAttrString(errors, "WindowRefused") : NULL;
+    if (!kind && !PyErr_ExceptionMatches(PyExc_Exception)) { /* a Ctrl-C, say */
+        Py_XDECREF(errors);
+        return NULL;
+    }
     if (!kind) PyErr_Clear(); /* most refusals are for want of memory: then it cannot be loaded either */
     PyErr_SetString(kind ? kind : PyExc_RuntimeError, reason);
     Py_XDECREF(kind);
