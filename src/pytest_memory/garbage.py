@@ -55,8 +55,8 @@ def hide_code(package: str) -> Hidden | None:
     except ImportError:  # there was no compiler
         return None
     below = f"{package}."
-    loaded = list(sys.modules.items())  # at once: another thread may import something
-    ours = [module for name, module in loaded if name == package or str(name).startswith(below)]
+    loaded = sys.modules.copy()  # at once: another thread may import something, also while a collection calls back
+    ours = [module for name, module in loaded.items() if name == package or str(name).startswith(below)]
     modules = [module for module in ours if isinstance(module, ModuleType)]
     specs = [module.__spec__ for module in modules if type(module.__spec__) is ModuleSpec]
     loaders = [spec.loader for spec in specs if isinstance(spec.loader, (SourceFileLoader, ExtensionFileLoader))]
