@@ -12,8 +12,8 @@ struct hidden {
     PyObject *package;  /* its name */
     PyObject **objects; /* each of them referred to */
     Py_ssize_t count, room;
-    PyObject *inside;               /* what is being looked through */
-    PyObject *globals, *builtins;   /* where it runs, if it is a function: a decorator's may be another module's */
+    PyObject *inside;             /* what is being looked through */
+    PyObject *globals, *builtins; /* where it runs, if it is a function: a decorator's may be another module's */
 };
 
 static void show(struct hidden *self) {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Literal
 
     Kind = Literal["flag", "value", "optional", "list"]
@@ -431,10 +432,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.pluginmanager.register(MarkerWatch(), MARKER_WATCH)
     if option_in_use(config):
-        _find_ours_first(config)
-        from pytest_memory.garbage import loading
-
-        with loading("pytest_memory", config.add_cleanup):
+        with _loading(config):
             from pytest_memory.plugin.recorder_alone import register_recording_alone
 
             register_recording_alone(config)
@@ -504,20 +502,21 @@ def _value(config: pytest.Config, option: Option) -> object:
     return value
 
 
-def _find_ours_first(config: pytest.Config) -> None:
+def _loading(config: pytest.Config) -> AbstractContextManager[None]:
+    """Around the loading of what a session wants: past pytest's import hook, and out of the collector's way."""
     from pytest_memory.entry import OwnModules
 
     OwnModules.come_first(config)
+    from pytest_memory.garbage import loading
+
+    return loading("pytest_memory", config.add_cleanup)
 
 
 def load(config: pytest.Config) -> None:
     """Register the plugin proper, once."""
     manager = config.pluginmanager
     if not manager.has_plugin(SESSION_PLUGIN):
-        _find_ours_first(config)
-        from pytest_memory.garbage import loading
-
-        with loading("pytest_memory", config.add_cleanup):
+        with _loading(config):
             from pytest_memory.plugin.registration import register
 
             register(config)
