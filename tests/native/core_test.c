@@ -337,9 +337,9 @@ static void test_a_thread_in_a_crowd(void) {
 
 /* A window of another thread's: what this one does counts elsewhere. */
 static struct pm_window *open_window_of_another(void) {
-    static struct pm_totals other;
+    static struct pm_totals other = {.index = UINT32_MAX};
     struct pm_window *window = open_window(PM_MALLOC, false, false);
-    window->home = &other;
+    pm_window_house(window, &other);
     return window;
 }
 
@@ -366,7 +366,7 @@ static void test_a_crowd_never_tells_too_much(void) {
     void *elsewhere = pm_hook_malloc(15000);
     mine->unsettled[PM_MALLOC].crowd = INT32_MAX;
     pm_hook_free(elsewhere);
-    window->home = mine;
+    pm_window_house(window, mine);
     void *at_home = pm_hook_malloc(15000);
     EXPECT(pm_window_live(window) <= 15000, 1);
     pm_hook_free(at_home);

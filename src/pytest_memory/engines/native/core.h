@@ -19,6 +19,7 @@
 #define PM_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PM_NOINLINE __attribute__((noinline))
+#define PM_HIDDEN __attribute__((visibility("hidden"))) /* of a variable: it is read without asking where it is */
 
 /* musl cannot load a library with initial-exec thread-locals, and its __tls_get_addr never allocates; glibc's may. */
 #ifdef __GLIBC__
@@ -33,7 +34,7 @@ enum { PM_MALLOC, PM_PYTHON, PM_LEDGERS };
 enum { PM_OPEN = 1, PM_SAMPLE = 2, PM_EVERY = 4, PM_STATE_BITS = 3 };
 
 /* Read by every hook; 0 when no window is open. */
-extern _Atomic uint32_t pm_state;
+extern PM_HIDDEN _Atomic uint32_t pm_state;
 
 static inline uint32_t pm_load_state(void) { return atomic_load_explicit(&pm_state, memory_order_relaxed); }
 
@@ -61,28 +62,37 @@ struct pm_totals {
 } __attribute__((aligned(64)));
 
 struct pm_sampler {
-    uint64_t room;   /* bytes until a block is looked at closer: at most PM_SIZE_MASK, so that large blocks always are */
+    _Atomic int64_t room; /* bytes until a block is looked at closer: at most PM_SIZE_MASK, so that large blocks always are */
     int64_t beyond;  /* bytes from there to the next sample; endless where nobody samples */
     uint64_t random; /* state of the generator */
     uint32_t serial; /* of the window that seeded it */
 };
 
+/* What a thread is inside of, and above it the index of its totals, in one word: whether a window and an ordinary block
+ * are its own business takes a hook one comparison. Nesting and muting are counted. */
+#define PM_IN_PYTHON ((uint64_t)1)   /* inside a Python allocator: what it calls counts for malloc granularity alone */
+#define PM_NESTED ((uint64_t)1 << 8) /* inside a call of ours, or of an allocator whose own calls do not count again */
+#define PM_MUTED ((uint64_t)1 << 16) /* building an answer: its objects are the engine's, not the program's */
+#define PM_MUTES (PM_MUTED * UINT8_MAX)
+#define PM_INSIDE (((uint64_t)1 << 32) - 1) /* any of these */
+
 struct pm_thread {
+    uint64_t standing;
     struct pm_totals *totals;
-    union {
-        struct {
-            uint8_t nested;       /* inside a call of ours, or of an allocator whose own calls do not count again */
-            uint8_t python_depth; /* inside a Python allocator: what it calls counts for malloc granularity alone */
-            uint8_t muted;        /* building an answer: its objects are the engine's, not the program's */
-            uint8_t ending;       /* its totals are another's already */
-        };
-        uint64_t unusual; /* any of these */
-    };
     uint32_t locked; /* holds a ledger's lock: a signal handler that allocates must not take it again */
     struct pm_sampler sampler[PM_LEDGERS];
 };
 
-extern PM_THREAD_LOCAL struct pm_thread pm_self;
+extern PM_HIDDEN PM_THREAD_LOCAL struct pm_thread pm_self;
+
+static inline bool pm_nested(const struct pm_thread *self) { return (uint8_t)(self->standing / PM_NESTED); }
+
+static inline bool pm_muted(const struct pm_thread *self) { return (uint8_t)(self->standing / PM_MUTED); }
+
+/* Of a thread that is inside of nothing. Totals that are shared have the first index and are nobody's own. */
+static inline uint64_t pm_standing_of(const struct pm_totals *totals) { return (uint64_t)totals->index << 32; }
+
+#define PM_NOBODY UINT64_MAX
 
 struct pm_tally;
 struct pm_leaf;
@@ -104,6 +114,7 @@ struct pm_window {
     _Atomic int64_t peak_elsewhere;
 
     struct pm_totals *home __attribute__((aligned(64))); /* those of the thread that opened it; NULL if it shares them */
+    uint64_t home_standing;                              /* of that thread, inside of nothing; PM_NOBODY if it shares them */
     _Atomic(struct pm_window *) outer;
     uint32_t start; /* the first epoch whose blocks belong to it */
     uint32_t stamp; /* the same, as it stands in the cells */

@@ -18,59 +18,88 @@ static inline struct pm_thread *myself(void) { return &pm_self; }
 
 /* The ledgers that count an event of the malloc family in this thread now. */
 static inline uint32_t listening(uint32_t state, const struct pm_thread *self) {
-    if (PM_UNLIKELY(self->nested)) return 0;
-    if (self->python_depth) return state & ((1u << PM_STATE_BITS) - 1);
+    if (PM_UNLIKELY(pm_nested(self))) return 0;
+    if (self->standing & PM_IN_PYTHON) return state & ((1u << PM_STATE_BITS) - 1);
     return state;
 }
 
-static inline void allocated(uint32_t state, struct pm_thread *self, void *block, size_t size) {
-    if (!block) return;
-    for (int which = 0; which < PM_LEDGERS; which++) {
-        uint32_t bits = pm_state_of(state, which);
-        if (bits & PM_OPEN) pm_allocated(which, bits, self, block, size);
+/* As in pyalloc.c, the short ways of ledger.h are inlined and the long ones are not. */
+static PM_NOINLINE void account(int which, uint32_t state, void *block, size_t size) {
+    uint32_t bits = pm_state_of(listening(state, &pm_self), which);
+    if (block && bits & PM_OPEN) pm_ledger_allocated(which, bits, &pm_self, block, size);
+}
+
+static PM_NOINLINE void strike_off(int which, uint32_t state, void *block) {
+    uint32_t bits = pm_state_of(listening(state, &pm_self), which);
+    if (block && bits & PM_OPEN) pm_ledger_freed(which, &pm_self, pm_ledger_lift(which, block));
+}
+
+static inline void allocated_for(int which, uint32_t state, struct pm_thread *self, void *block, size_t size) {
+    if (!(pm_state_of(state, which) & PM_OPEN)) return;
+    struct pm_window *window = pm_quick_window(which, self);
+    if (PM_UNLIKELY(!window || !pm_quick_add(which, window, self, block, size))) account(which, state, block, size);
+}
+
+static inline void freed_for(int which, uint32_t state, struct pm_thread *self, void *block) {
+    if (!(pm_state_of(state, which) & PM_OPEN)) return;
+    struct pm_window *window = pm_quick_window(which, self);
+    struct pm_found found;
+    if (PM_LIKELY(window && pm_quick_find(which, window, block, &found))) {
+        pm_quick_lift(found);
+        pm_quick_drop(window, found);
+    } else {
+        strike_off(which, state, block);
     }
 }
 
-static inline void freed(uint32_t state, struct pm_thread *self, void *block) {
-    if (!block) return;
-    for (int which = 0; which < PM_LEDGERS; which++) {
-        if (pm_state_of(state, which) & PM_OPEN) pm_freed(which, self, block);
-    }
+static inline void allocated(uint32_t state, void *block, size_t size) {
+    allocated_for(PM_MALLOC, state, myself(), block, size);
+    allocated_for(PM_PYTHON, state, myself(), block, size);
 }
 
-void *pm_hook_malloc(size_t size) {
+static inline void freed(uint32_t state, void *block) {
+    freed_for(PM_MALLOC, state, myself(), block);
+    freed_for(PM_PYTHON, state, myself(), block);
+}
+
+/* The two that are called most cost next to nothing while no window is open: what counts is a function of its own. */
+static PM_NOINLINE void *malloc_and_count(size_t size) {
     uint32_t state = pm_load_state();
-    if (PM_LIKELY(!state)) return pm_real.malloc(size);
-    struct pm_thread *self = myself();
     void *block = pm_real.malloc(size);
-    allocated(listening(state, self), self, block, size);
+    allocated(state, block, size);
     return block;
 }
 
-void pm_hook_free(void *block) {
-    uint32_t state = pm_load_state();
-    if (PM_UNLIKELY(state)) {
-        struct pm_thread *self = myself();
-        freed(listening(state, self), self, block);
-    }
+void *pm_hook_malloc(size_t size) { return PM_LIKELY(!pm_load_state()) ? pm_real.malloc(size) : malloc_and_count(size); }
+
+static PM_NOINLINE void count_and_free(void *block) {
+    freed(pm_load_state(), block);
     pm_real.free(block);
+}
+
+void pm_hook_free(void *block) {
+    if (PM_LIKELY(!pm_load_state())) {
+        pm_real.free(block);
+    } else {
+        count_and_free(block);
+    }
 }
 
 void pm_hook_cfree(void *block) {
     uint32_t state = pm_load_state();
-    if (PM_UNLIKELY(state)) freed(listening(state, myself()), myself(), block);
+    if (PM_UNLIKELY(state)) freed(state, block);
     pm_real.cfree(block);
 }
 
 void pm_hook_free_sized(void *block, size_t size) {
     uint32_t state = pm_load_state();
-    if (PM_UNLIKELY(state)) freed(listening(state, myself()), myself(), block);
+    if (PM_UNLIKELY(state)) freed(state, block);
     pm_real.free_sized(block, size);
 }
 
 void pm_hook_free_aligned_sized(void *block, size_t alignment, size_t size) {
     uint32_t state = pm_load_state();
-    if (PM_UNLIKELY(state)) freed(listening(state, myself()), myself(), block);
+    if (PM_UNLIKELY(state)) freed(state, block);
     pm_real.free_aligned_sized(block, alignment, size);
 }
 
@@ -78,10 +107,10 @@ void *pm_hook_calloc(size_t count, size_t size) {
     uint32_t state = pm_load_state();
     if (PM_LIKELY(!state)) return pm_real.calloc(count, size);
     struct pm_thread *self = myself();
-    self->nested++;
+    self->standing += PM_NESTED;
     void *block = pm_real.calloc(count, size);
-    self->nested--;
-    allocated(listening(state, self), self, block, count * size); /* did not overflow: it succeeded */
+    self->standing -= PM_NESTED;
+    allocated(state, block, count * size); /* did not overflow: it succeeded */
     return block;
 }
 
@@ -94,14 +123,13 @@ static void *reallocated(uint32_t state, struct pm_thread *self, void *old, stru
     bool failed = !block;
 #endif
     for (int which = 0; which < PM_LEDGERS; which++) {
-        uint32_t bits = pm_state_of(state, which);
-        if (!(bits & PM_OPEN)) continue;
+        if (!(pm_state_of(state, which) & PM_OPEN)) continue;
         if (failed) {
             pm_ledger_restore(which, old, before[which]);
             continue;
         }
         pm_ledger_freed(which, self, before[which]);
-        if (block) pm_allocated(which, bits, self, block, size);
+        if (block) allocated_for(which, state, self, block, size);
     }
     return block;
 }
@@ -120,9 +148,9 @@ void *pm_hook_realloc(void *old, size_t size) {
     if (!(state = listening(state, self))) return pm_real.realloc(old, size);
     struct pm_before before[PM_LEDGERS];
     lift(state, old, before);
-    self->nested++;
+    self->standing += PM_NESTED;
     void *block = pm_real.realloc(old, size);
-    self->nested--;
+    self->standing -= PM_NESTED;
     return reallocated(state, self, old, before, block, size);
 }
 
@@ -132,9 +160,9 @@ void *pm_hook_reallocarray(void *old, size_t count, size_t size) {
     if (PM_LIKELY(!state) || !(state = listening(state, self))) return pm_real.reallocarray(old, count, size);
     struct pm_before before[PM_LEDGERS];
     lift(state, old, before);
-    self->nested++;
+    self->standing += PM_NESTED;
     void *block = pm_real.reallocarray(old, count, size);
-    self->nested--;
+    self->standing -= PM_NESTED;
     return reallocated(state, self, old, before, block, block ? count * size : (count && size));
 }
 
@@ -142,10 +170,10 @@ void *pm_hook_reallocarray(void *old, size_t count, size_t size) {
     uint32_t state = pm_load_state();                                                                                  \
     if (PM_LIKELY(!state)) return call;                                                                                \
     struct pm_thread *self = myself();                                                                                 \
-    self->nested++;                                                                                                    \
+    self->standing += PM_NESTED;                                                                                       \
     void *block = call;                                                                                                \
-    self->nested--;                                                                                                    \
-    allocated(listening(state, self), self, block, bytes);                                                             \
+    self->standing -= PM_NESTED;                                                                                       \
+    allocated(state, block, bytes);                                                             \
     return block
 
 void *pm_hook_aligned_alloc(size_t alignment, size_t size) { PM_ALIGNED(pm_real.aligned_alloc(alignment, size), size); }
@@ -157,10 +185,10 @@ int pm_hook_posix_memalign(void **result, size_t alignment, size_t size) {
     uint32_t state = pm_load_state();
     if (PM_LIKELY(!state)) return pm_real.posix_memalign(result, alignment, size);
     struct pm_thread *self = myself();
-    self->nested++;
+    self->standing += PM_NESTED;
     int error = pm_real.posix_memalign(result, alignment, size);
-    self->nested--;
-    if (!error) allocated(listening(state, self), self, *result, size);
+    self->standing -= PM_NESTED;
+    if (!error) allocated(state, *result, size);
     return error;
 }
 
@@ -182,7 +210,7 @@ static uint32_t begin_mapping(struct pm_thread *self, uint32_t ledgers) {
 static bool is_reserved(int which, int protection) { return which == PM_PYTHON && protection == PROT_NONE; }
 
 static void map(int which, struct pm_thread *self, void *begin, size_t size, bool reserved) {
-    if (self->muted) {
+    if (pm_muted(self)) {
         pm_intervals_remove(&pm_ledgers[which], (uintptr_t)begin, size);
     } else if (reserved) {
         pm_intervals_reserve(&pm_ledgers[which], (uintptr_t)begin, size);
@@ -254,7 +282,7 @@ int pm_hook_mprotect(void *begin, size_t size, int protection) {
     uint32_t state = begin_mapping(self, (uint32_t)PM_OPEN << (PM_STATE_BITS * PM_PYTHON));
     int error = pm_real.mprotect(begin, size, protection);
     if (!state) return error;
-    if (!error && !self->muted) {
+    if (!error && !pm_muted(self)) {
         pm_intervals_protect(&pm_ledgers[PM_PYTHON], self, (uintptr_t)begin, size, is_reserved(PM_PYTHON, protection));
     }
     end_mapping(state, self);

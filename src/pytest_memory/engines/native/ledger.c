@@ -143,7 +143,7 @@ static void forget(struct pm_ledger *ledger, void *block) {
 
 void pm_ledger_allocated(int which, uint32_t state, struct pm_thread *self, void *block, size_t size) {
     struct pm_ledger *ledger = &pm_ledgers[which];
-    if (PM_UNLIKELY(self->muted)) {
+    if (PM_UNLIKELY(pm_muted(self))) {
         forget(ledger, block);
         return;
     }

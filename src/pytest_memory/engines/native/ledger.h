@@ -28,13 +28,13 @@ struct pm_ledger {
     struct pm_shadow marks; /* of blocks whose site is known: its number, and whether it stands for itself alone */
 };
 
-extern struct pm_ledger pm_ledgers[PM_LEDGERS];
+extern PM_HIDDEN struct pm_ledger pm_ledgers[PM_LEDGERS];
 
 static inline int pm_ledger_number(const struct pm_ledger *ledger) { return (int)(ledger - pm_ledgers); }
 
-/* The only window of each ledger, if every block belongs to it and few are looked at closer. Not in the ledger, whose
+/* The only window of each ledger, if every block belongs to it and few are looked at closer; or nobody's. Not in the ledger, whose
  * parts are so far from each other that a hook would have to find each from its beginning. */
-extern _Atomic(struct pm_window *) pm_simple[PM_LEDGERS];
+extern PM_HIDDEN _Atomic(struct pm_window *) pm_simple[PM_LEDGERS];
 
 /* Blocks at least this large are never left to chance. */
 #define PM_EXACT_SIZE ((size_t)1 << 20)
@@ -94,22 +94,29 @@ static inline int64_t pm_window_peak(const struct pm_window *window) {
     return home > elsewhere ? home : elsewhere;
 }
 
+/* Say whose thread the window's home is. */
+static inline void pm_window_house(struct pm_window *window, struct pm_totals *home) {
+    window->home = home;
+    window->home_standing = home ? pm_standing_of(home) : PM_NOBODY;
+}
+
 /* All three by the thread that opened the window. The peak lags behind until somebody takes away or asks. */
 static inline void pm_window_grow(struct pm_window *window, int64_t size) { pm_lone_add(&window->live, size); }
 
 static inline void pm_window_raise(struct pm_window *window) {
-    pm_lone_raise(&window->peak, pm_window_live(window));
+    int64_t live = atomic_load_explicit(&window->live_elsewhere, memory_order_relaxed) + pm_lone_get(&window->live);
+    if (PM_UNLIKELY(live > pm_lone_get(&window->peak))) pm_lone_raise(&window->peak, live);
 }
 
 static inline void pm_window_shrink(struct pm_window *window, int64_t size) {
     pm_window_raise(window);
-    pm_lone_add(&window->live, -size);
+    pm_lone_subtract(&window->live, size);
 }
 
 /* The window, if this thread and an ordinary block need to look at no other. */
 static inline struct pm_window *pm_quick_window(int which, const struct pm_thread *self) {
     struct pm_window *window = atomic_load_explicit(&pm_simple[which], memory_order_acquire);
-    return PM_LIKELY(window && window->home == self->totals && !self->unusual) ? window : NULL;
+    return PM_LIKELY(window->home_standing == self->standing) ? window : NULL;
 }
 
 /* The cell of a block, or NULL: most blocks lie under the leaf of the one before. What is remembered is one word, so
@@ -117,25 +124,27 @@ static inline struct pm_window *pm_quick_window(int which, const struct pm_threa
 static inline uint32_t *pm_quick_cell(int which, struct pm_window *window, void *block) {
     uintptr_t address = (uintptr_t)block;
     struct pm_leaf *leaf = window->leaf;
-    if (PM_UNLIKELY(leaf->root != address >> PM_LEAF_BITS)) {
+    uintptr_t offset = address - leaf->begin;
+    if (PM_UNLIKELY(offset > PM_LEAF_MASK)) {
         leaf = address ? pm_shadow_leaf(&pm_ledgers[which].blocks, address) : NULL;
         if (!leaf) return NULL;
-        if (leaf->root) window->leaf = leaf; /* the first is never remembered: no block at all would lie there */
+        if (leaf->begin) window->leaf = leaf; /* the first is never remembered: no block at all would lie there */
+        offset = address - leaf->begin;
     }
-    return pm_leaf_cell(leaf, address);
+    return pm_leaf_cell(leaf, offset);
 }
 
 /* Count a new block; false, having done nothing, if it is not an ordinary one, or none. */
 static inline bool pm_quick_add(int which, struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
     struct pm_sampler *sampler = &self->sampler[which];
-    if (PM_UNLIKELY(size >= sampler->room)) return false;
+    if (PM_UNLIKELY(size >= (uint64_t)pm_lone_get(&sampler->room))) return false;
     uint32_t *cell = pm_quick_cell(which, window, block);
     if (PM_UNLIKELY(!cell)) return false;
-    sampler->room -= size;
-    pm_cell_set(cell, window->stamp | (uint32_t)size);
+    pm_lone_subtract(&sampler->room, (int64_t)size);
     pm_lone_add(&window->allocated_alone, (int64_t)size);
     pm_lone_add(&window->allocations_alone, 1);
     pm_window_grow(window, (int64_t)size);
+    pm_cell_set(cell, (uint32_t)size | window->stamp);
     return true;
 }
 
@@ -150,8 +159,8 @@ static inline bool pm_quick_find(int which, struct pm_window *window, void *bloc
     *found = (struct pm_found){NULL, 0};
     uint32_t *cell = pm_quick_cell(which, window, block);
     if (PM_UNLIKELY(!cell)) return true;
-    uint32_t entry = pm_cell_get(cell), size = entry - window->stamp;
-    if (PM_UNLIKELY(size >= PM_SIZE_MASK)) return entry < window->stamp;
+    uint32_t size = pm_cell_get(cell) - window->stamp;
+    if (PM_UNLIKELY(size >= PM_SIZE_MASK)) return size > UINT32_MAX - window->stamp; /* what the cell says is less than that */
     *found = (struct pm_found){cell, size};
     return true;
 }
@@ -163,23 +172,6 @@ static inline void pm_quick_lift(struct pm_found found) {
 
 static inline void pm_quick_drop(struct pm_window *window, struct pm_found found) {
     if (found.cell) pm_window_shrink(window, found.size);
-}
-
-static inline void pm_allocated(int which, uint32_t state, struct pm_thread *self, void *block, size_t size) {
-    struct pm_window *window = pm_quick_window(which, self);
-    if (PM_LIKELY(window && pm_quick_add(which, window, self, block, size))) return;
-    pm_ledger_allocated(which, state, self, block, size);
-}
-
-static inline void pm_freed(int which, struct pm_thread *self, void *block) {
-    struct pm_window *window = pm_quick_window(which, self);
-    struct pm_found found;
-    if (PM_LIKELY(window && pm_quick_find(which, window, block, &found))) {
-        pm_quick_lift(found);
-        pm_quick_drop(window, found);
-    } else {
-        pm_ledger_freed(which, self, pm_ledger_lift(which, block));
-    }
 }
 
 #endif

@@ -8,10 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* By the thread that changes it: for that thread it is a word like any other. */
+static inline int64_t pm_lone_get(const _Atomic int64_t *word) { return *(const int64_t *)(const void *)word; }
+
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 
 static inline void pm_lone_add(_Atomic int64_t *word, int64_t delta) {
     __asm__ volatile("addq %1, %0" : "+m"(*word) : "er"(delta) : "cc");
+}
+
+static inline void pm_lone_subtract(_Atomic int64_t *word, int64_t delta) {
+    __asm__ volatile("subq %1, %0" : "+m"(*word) : "er"(delta) : "cc");
 }
 
 static inline void pm_lone_raise(_Atomic int64_t *word, int64_t value) {
@@ -27,6 +34,10 @@ static inline void pm_lone_raise(_Atomic int64_t *word, int64_t value) {
 
 static inline void pm_lone_add(_Atomic int64_t *word, int64_t delta) {
     atomic_fetch_add_explicit(word, delta, memory_order_relaxed);
+}
+
+static inline void pm_lone_subtract(_Atomic int64_t *word, int64_t delta) {
+    atomic_fetch_sub_explicit(word, delta, memory_order_relaxed);
 }
 
 static inline void pm_lone_raise(_Atomic int64_t *word, int64_t value) {

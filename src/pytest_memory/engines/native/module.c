@@ -85,10 +85,10 @@ static PyObject *window_close(PyObject *object, PyObject *unused) {
     self->open = false;
     struct pm_reading reading = {0};
     const char *reason = pm_engine_close(&self->session, &reading);
-    pm_self.muted++;
+    pm_self.standing += PM_MUTED;
     PyObject *result = answer(self, reason, &reading);
     pm_engine_release(&self->session);
-    if (pm_self.muted) pm_self.muted--; /* a fork in between has unmuted the child */
+    if (pm_muted(&pm_self)) pm_self.standing -= PM_MUTED; /* a fork in between has unmuted the child */
     return result;
 }
 
@@ -181,9 +181,9 @@ static PyObject *opener_open(PyObject *object, PyObject *seed) {
     struct opener_object *self = (struct opener_object *)object;
     uint64_t value = PyLong_AsUnsignedLongLongMask(seed);
     if (PyErr_Occurred()) return NULL;
-    pm_self.muted++;
+    pm_self.standing += PM_MUTED;
     struct window_object *window = (struct window_object *)window_type->tp_alloc(window_type, 0);
-    pm_self.muted--;
+    pm_self.standing -= PM_MUTED;
     if (!window) return NULL;
     window->opener = (struct opener_object *)Py_NewRef(object);
     window->session.request = self->wanted;

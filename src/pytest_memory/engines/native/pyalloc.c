@@ -20,7 +20,7 @@ static PM_THREAD_LOCAL bool probed;
 static const PyMemAllocatorEx *beneath(void *context) { return context ? context : &below[DOMAINS - 1][0]; }
 
 static inline bool counting(uint32_t state, const struct pm_thread *self) {
-    return pm_state_of(state, PM_PYTHON) & PM_OPEN && !self->python_depth && !self->nested;
+    return pm_state_of(state, PM_PYTHON) & PM_OPEN && !(self->standing & PM_IN_PYTHON) && !pm_nested(self);
 }
 
 /* Each hook has a short way, for the window and the blocks of which ledger.h speaks, and a long one. The long ones are
@@ -44,12 +44,12 @@ static PM_NOINLINE void *long_malloc(void *context, size_t size) {
     const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
     if (!counting(pm_load_state(), self)) {
-        if (self->nested) probed = true;
+        if (pm_nested(self)) probed = true;
         return next->malloc(next->ctx, size);
     }
-    self->python_depth = 1;
+    self->standing |= PM_IN_PYTHON;
     void *block = next->malloc(next->ctx, size);
-    self->python_depth = 0;
+    self->standing &= ~PM_IN_PYTHON;
     return account(block, size);
 }
 
@@ -58,9 +58,9 @@ static void *hook_malloc(void *context, size_t size) {
     const PyMemAllocatorEx *next = context;
     struct pm_window *window = quick_window(context, self);
     if (PM_UNLIKELY(!window)) return long_malloc(context, size);
-    self->python_depth = 1;
+    self->standing |= PM_IN_PYTHON;
     void *block = next->malloc(next->ctx, size);
-    self->python_depth = 0;
+    self->standing &= ~PM_IN_PYTHON;
     return account_quickly(window, self, block, size);
 }
 
@@ -68,9 +68,9 @@ static PM_NOINLINE void *long_calloc(void *context, size_t count, size_t size) {
     const PyMemAllocatorEx *next = beneath(context);
     struct pm_thread *self = &pm_self;
     if (!counting(pm_load_state(), self)) return next->calloc(next->ctx, count, size);
-    self->python_depth = 1;
+    self->standing |= PM_IN_PYTHON;
     void *block = next->calloc(next->ctx, count, size);
-    self->python_depth = 0;
+    self->standing &= ~PM_IN_PYTHON;
     return account(block, count * size);
 }
 
@@ -79,9 +79,9 @@ static void *hook_calloc(void *context, size_t count, size_t size) {
     const PyMemAllocatorEx *next = context;
     struct pm_window *window = quick_window(context, self);
     if (PM_UNLIKELY(!window)) return long_calloc(context, count, size);
-    self->python_depth = 1;
+    self->standing |= PM_IN_PYTHON;
     void *block = next->calloc(next->ctx, count, size);
-    self->python_depth = 0;
+    self->standing &= ~PM_IN_PYTHON;
     return account_quickly(window, self, block, count * size);
 }
 
@@ -91,9 +91,9 @@ static PM_NOINLINE void *long_realloc(void *context, void *old, size_t size) {
     if (!counting(pm_load_state(), self)) return next->realloc(next->ctx, old, size);
     struct pm_before before = {0, 0, 0};
     if (old) before = pm_ledger_lift(PM_PYTHON, old);
-    self->python_depth = 1;
+    self->standing |= PM_IN_PYTHON;
     void *block = next->realloc(next->ctx, old, size);
-    self->python_depth = 0;
+    self->standing &= ~PM_IN_PYTHON;
     if (PM_UNLIKELY(!block)) {
         if (old) pm_ledger_restore(PM_PYTHON, old, before);
         return NULL;
@@ -109,9 +109,9 @@ static void *hook_realloc(void *context, void *old, size_t size) {
     struct pm_found found;
     if (PM_UNLIKELY(!window || !pm_quick_find(PM_PYTHON, window, old, &found))) return long_realloc(context, old, size);
     pm_quick_lift(found);
-    self->python_depth = 1;
+    self->standing |= PM_IN_PYTHON;
     void *block = next->realloc(next->ctx, old, size);
-    self->python_depth = 0;
+    self->standing &= ~PM_IN_PYTHON;
     if (PM_UNLIKELY(!block)) {
         if (found.cell) pm_cell_set(found.cell, window->stamp | found.size);
         return NULL;
@@ -137,21 +137,22 @@ static void hook_free(void *context, void *block) {
     }
     pm_quick_lift(found);
     pm_quick_drop(window, found);
-    next->free(next->ctx, block);
+    void (*release)(void *, void *) = next->free; /* found first, the call takes no register more */
+    release(next->ctx, block);
 }
 
 static bool is_ours(const PyMemAllocatorEx *allocator) { return allocator->malloc == hook_malloc; }
 
 /* Whoever stands on top passes a small request on, or keeps it to himself. */
 static bool reaches_us(PyMemAllocatorDomain domain) {
-    pm_self.nested++;
+    pm_self.standing += PM_NESTED;
     probed = false;
     if (domain == PYMEM_DOMAIN_OBJ) {
         PyObject_Free(PyObject_Malloc(1));
     } else {
         PyMem_Free(PyMem_Malloc(1));
     }
-    pm_self.nested--;
+    pm_self.standing -= PM_NESTED;
     return probed;
 }
 
@@ -191,10 +192,10 @@ static PyObjectArenaAllocator arenas;
 static void *hook_arena(void *context, size_t size) {
     (void)context;
     struct pm_thread *self = &pm_self;
-    uint32_t depth = self->python_depth;
-    self->python_depth = 1;
+    bool outermost = !(self->standing & PM_IN_PYTHON);
+    self->standing |= PM_IN_PYTHON;
     void *arena = arenas.alloc(arenas.ctx, size);
-    self->python_depth = depth;
+    if (outermost) self->standing &= ~PM_IN_PYTHON;
     return arena;
 }
 

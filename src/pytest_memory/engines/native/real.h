@@ -37,7 +37,7 @@ struct pm_real {
 #undef PM_MEMBER
 };
 
-extern struct pm_real pm_real;
+extern __attribute__((visibility("hidden"))) struct pm_real pm_real;
 
 /* One function to be hooked. */
 struct pm_function {

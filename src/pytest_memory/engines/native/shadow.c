@@ -12,7 +12,7 @@ uint32_t *pm_shadow_grow(struct pm_shadow *shadow, uintptr_t address) {
     uintptr_t root = address >> PM_LEAF_BITS;
     struct pm_leaf *leaf = root < PM_ROOT_SIZE ? pm_reserve(leaf_bytes) : NULL, *none = NULL;
     if (!leaf) return NULL;
-    leaf->root = root;
+    leaf->begin = root << PM_LEAF_BITS;
     atomic_store_explicit(&shadow->grown[root / PM_GROUP], true, memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&shadow->leaves[root], &none, leaf)) munmap(leaf, leaf_bytes);
     return pm_shadow_cell(shadow, address);

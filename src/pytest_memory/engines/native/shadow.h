@@ -22,6 +22,7 @@
 #define PM_LEAF_BITS 28
 #define PM_GRANULE_BITS 4
 #define PM_ROOT_SIZE (1u << (PM_ADDRESS_BITS - PM_LEAF_BITS))
+#define PM_LEAF_MASK ((1u << PM_LEAF_BITS) - 1)
 #define PM_LEAF_CELLS (1u << (PM_LEAF_BITS - PM_GRANULE_BITS))
 
 #define PM_SIZE_BITS 15
@@ -39,7 +40,7 @@
 #define PM_LEAF_HEAD 65536
 
 struct pm_leaf {
-    uintptr_t root; /* the place that it has there */
+    uintptr_t begin; /* the lowest address that lies under it */
 };
 
 static inline uint32_t *pm_leaf_cells(struct pm_leaf *leaf) { return (uint32_t *)(void *)((char *)leaf + PM_LEAF_HEAD); }
@@ -65,14 +66,15 @@ static inline struct pm_leaf *pm_shadow_leaf(struct pm_shadow *shadow, uintptr_t
     return atomic_load_explicit(&shadow->leaves[root], memory_order_acquire);
 }
 
-static inline uint32_t *pm_leaf_cell(struct pm_leaf *leaf, uintptr_t address) {
-    return pm_leaf_cells(leaf) + ((address & ((1u << PM_LEAF_BITS) - 1)) >> PM_GRANULE_BITS);
+/* Of an address so far behind the first that lies under the leaf. */
+static inline uint32_t *pm_leaf_cell(struct pm_leaf *leaf, uintptr_t offset) {
+    return pm_leaf_cells(leaf) + (offset >> PM_GRANULE_BITS);
 }
 
 /* The cell of an address, or NULL. */
 static inline uint32_t *pm_shadow_cell(struct pm_shadow *shadow, uintptr_t address) {
     struct pm_leaf *leaf = pm_shadow_leaf(shadow, address);
-    return PM_LIKELY(leaf) ? pm_leaf_cell(leaf, address) : NULL;
+    return PM_LIKELY(leaf) ? pm_leaf_cell(leaf, address - leaf->begin) : NULL;
 }
 
 static inline uint32_t *pm_shadow_make(struct pm_shadow *shadow, uintptr_t address) {

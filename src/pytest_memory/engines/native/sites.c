@@ -178,8 +178,9 @@ static double chance(uint64_t *state) {
 static int64_t draw_gap(struct pm_sampler *sampler) { return (int64_t)(-log(chance(&sampler->random)) * SAMPLE_MEAN) + 1; }
 
 static void set_gap(struct pm_sampler *sampler, int64_t gap) {
-    sampler->room = gap < (int64_t)PM_SIZE_MASK ? (uint64_t)gap : PM_SIZE_MASK;
-    sampler->beyond = gap - (int64_t)sampler->room;
+    int64_t room = gap < (int64_t)PM_SIZE_MASK ? gap : (int64_t)PM_SIZE_MASK;
+    atomic_store_explicit(&sampler->room, room, memory_order_relaxed);
+    sampler->beyond = gap - room;
 }
 
 void pm_sample_anew(struct pm_ledger *ledger, struct pm_thread *self) {
@@ -202,7 +203,7 @@ bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size
     if (sampler->serial != atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed)) {
         pm_sample_anew(ledger, self);
     }
-    int64_t gap = sampler->beyond + (int64_t)sampler->room - (int64_t)size;
+    int64_t gap = sampler->beyond + pm_lone_get(&sampler->room) - (int64_t)size;
     set_gap(sampler, gap > 0 ? gap : draw_gap(sampler));
     return gap <= 0;
 }

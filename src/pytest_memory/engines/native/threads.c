@@ -18,13 +18,12 @@ static bool ready;
 /* Destructors of other libraries may still allocate in this thread: they find the shared totals. */
 static void leave(void *value) {
     struct pm_totals *totals = value;
-    pm_self.nested++;
-    pm_self.ending = 1;
+    pm_self.standing = (pm_self.standing & PM_INSIDE) + PM_NESTED; /* its totals are about to be another's */
     pm_self.totals = &pool[0];
     pthread_mutex_lock(&lock);
     released[released_count++] = totals->index;
     pthread_mutex_unlock(&lock);
-    pm_self.nested--;
+    pm_self.standing -= PM_NESTED;
 }
 
 const char *pm_threads_prepare(void) {
@@ -36,7 +35,7 @@ const char *pm_threads_prepare(void) {
 
 void pm_thread_join(struct pm_thread *self) {
     self->totals = &pool[0]; /* what pthread_setspecific allocates, and any signal handler, may count there */
-    self->nested++;
+    self->standing += PM_NESTED;
     pthread_mutex_lock(&lock);
     uint32_t used = atomic_load_explicit(&pool_used, memory_order_relaxed), index = 0;
     if (released_count) {
@@ -50,13 +49,14 @@ void pm_thread_join(struct pm_thread *self) {
     if (index) {
         if (pthread_setspecific(key, &pool[index]) == 0) {
             self->totals = &pool[index];
+            self->standing += pm_standing_of(self->totals);
         } else {
             pthread_mutex_lock(&lock);
             released[released_count++] = index;
             pthread_mutex_unlock(&lock);
         }
     }
-    self->nested--;
+    self->standing -= PM_NESTED;
 }
 
 static int64_t sum(size_t offset) {

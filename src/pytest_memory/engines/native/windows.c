@@ -7,13 +7,14 @@
 #include "threads.h"
 
 _Atomic uint32_t pm_state;
-_Atomic(struct pm_window *) pm_simple[PM_LEDGERS];
+static struct pm_window nobodys = {.home_standing = PM_NOBODY};
+_Atomic(struct pm_window *) pm_simple[PM_LEDGERS] = {&nobodys, &nobodys};
 struct pm_ledger pm_ledgers[PM_LEDGERS] = {
     [PM_MALLOC] = {.lock = PTHREAD_MUTEX_INITIALIZER},
     [PM_PYTHON] = {.lock = PTHREAD_MUTEX_INITIALIZER},
 };
 
-static struct pm_leaf nowhere = {.root = UINTPTR_MAX}; /* no block lies under it */
+static struct pm_leaf nowhere = {.begin = (uintptr_t)1 << 63}; /* no block lies under it */
 
 static uint32_t serials; /* of windows and of samplings; 0 is nobody's */
 
@@ -45,7 +46,7 @@ static void publish(void) {
         }
         state |= bits << (PM_STATE_BITS * which);
         struct pm_window *top = first(&pm_ledgers[which]);
-        atomic_store_explicit(&pm_simple[which], is_simple(top) ? top : NULL, memory_order_release);
+        atomic_store_explicit(&pm_simple[which], is_simple(top) ? top : &nobodys, memory_order_release);
     }
     atomic_store_explicit(&pm_state, state, memory_order_release);
 }
@@ -103,7 +104,7 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
         return NULL;
     }
     window->used = true;
-    window->home = pm_threads_own();
+    pm_window_house(window, pm_threads_own());
     window->start = pm_epoch(ledger) + 1;
     window->stamp = window->start << PM_EPOCH_SHIFT;
     window->lost = ledger->lost;
@@ -178,7 +179,7 @@ void pm_windows_abandon(void) {
     for (int which = 0; which < PM_LEDGERS; which++) {
         struct pm_ledger *ledger = &pm_ledgers[which];
         atomic_store_explicit(&ledger->top, NULL, memory_order_relaxed);
-        atomic_store_explicit(&pm_simple[which], NULL, memory_order_relaxed);
+        atomic_store_explicit(&pm_simple[which], &nobodys, memory_order_relaxed);
         for (int index = 0; index < PM_WINDOWS; index++) ledger->windows[index].used = false;
     }
 }
