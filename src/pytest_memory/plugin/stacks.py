@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from types import FrameType
 
     from pytest_memory.model import AllocationSite, StackFrame
@@ -43,16 +43,15 @@ def sites_of_test(sites: Iterable[AllocationSite], surrounding: int = 0) -> tupl
         sites: Those of a call.
         surrounding: What :func:`surrounding_calls` said when the session began.
     """
-    return tuple(_cut(sites, surrounding))
-
-
-def _cut(sites: Iterable[AllocationSite], surrounding: int) -> Iterator[AllocationSite]:
+    cut: list[AllocationSite] = []
     for site in sites:
-        position = _called_at(site.frames, surrounding)
+        size, count, frames = site
+        position = _called_at(frames, surrounding)
         if position is None:
-            yield site
-        elif not site.frames[position].filename.startswith(_OURS):
-            yield site._replace(frames=site.frames[: max(position, 1)])
+            cut.append(site)
+        elif not frames[position].filename.startswith(_OURS):
+            cut.append(tuple.__new__(type(site), (size, count, frames[: max(position, 1)])))
+    return tuple(cut)
 
 
 def _called_at(frames: tuple[StackFrame, ...], surrounding: int) -> int | None:
@@ -60,6 +59,8 @@ def _called_at(frames: tuple[StackFrame, ...], surrounding: int) -> int | None:
 
     Not the innermost, because the test may run a pytest of its own.
     """
+    if not surrounding and frames and frames[-1].function == _CALLS[0]:  # the engine has left out what called it
+        return len(frames) - 1
     found = []
     for name in _CALLS:
         calls = [position for position in range(len(frames) - 1, -1, -1) if frames[position].function == name]

@@ -76,6 +76,10 @@ class Core(Protocol):
         """File name and qualified name of a code object."""
         ...
 
+    def generation(self, ledger: int, /) -> int:
+        """Another number than before if code objects may have other numbers than before; 0 if there are none yet."""
+        ...
+
     def aside(self) -> None:
         """Unhook the Python allocators, if no window needs them."""
         ...

@@ -304,6 +304,16 @@ static PyObject *module_code(PyObject *module, PyObject *arguments) {
     return Py_BuildValue("(NN)", first, second);
 }
 
+PyDoc_STRVAR(generation_doc, "generation(ledger) -> int\n\nMoves when the numbers of code objects begin anew.");
+
+static PyObject *module_generation(PyObject *module, PyObject *argument) {
+    (void)module;
+    long ledger = PyLong_AsLong(argument);
+    if (ledger == -1 && PyErr_Occurred()) return NULL;
+    struct pm_stacks *stacks = ledger >= 0 && ledger < PM_LEDGERS ? pm_sites_stacks((int)ledger) : NULL;
+    return PyLong_FromUnsignedLong(stacks ? pm_stacks_generation(stacks) : 0);
+}
+
 static PyObject *module_aside(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
@@ -388,6 +398,7 @@ static PyMethodDef methods[] = {
     {"opener", module_opener, METH_VARARGS, opener_doc},
     {"places", module_places, METH_VARARGS, places_doc},
     {"code", module_code, METH_VARARGS, code_doc},
+    {"generation", module_generation, METH_O, generation_doc},
     {"aside", module_aside, METH_NOARGS, "Unhook the Python allocators, if no window needs them."},
     {"shutdown", module_shutdown, METH_NOARGS, "Stop counting for good."},
     {"held", module_held, METH_NOARGS, "Resident bytes of the engine's own tables. Slow."},

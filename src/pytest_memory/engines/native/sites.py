@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_memory.engines.base import HeapReading
@@ -31,27 +30,27 @@ NO_ROOM = (StackFrame("<unknown>", "<more call stacks than the engine can tell a
 
 _NO_ROOM_NUMBER = 0
 
+KEPT_FRAMES = 4096
+"""More of them are not kept from one window to the next, for the sake of memory and of who goes through all objects."""
+
 
 _NAMELESS = frozenset(("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
 
 _QUALIFIED = sys.version_info >= (3, 11)  # code objects know their qualified name
 
 
-@lru_cache(maxsize=4096)
 def function_name(qualified: str) -> str:
     """The function that a reader would name for a code object: inside a comprehension or lambda, the enclosing one.
 
     Args:
         qualified: ``co_qualname``, or ``co_name`` where there is no other.
     """
+    if "<" not in qualified:
+        return qualified.rpartition(".")[2]
     parts = qualified.split(".")
     while len(parts) > 1 and parts[-1].startswith("<"):
         parts.pop()
     return "<module>" if _QUALIFIED and parts[-1] in _NAMELESS else parts[-1]
-
-
-# Tests of one module have most of their frames in common.
-_stack_frame = lru_cache(maxsize=4096)(StackFrame)
 
 
 def enclosing(frames: tuple[StackFrame, ...]) -> tuple[StackFrame, ...]:
@@ -86,6 +85,38 @@ def calibrated(sites: Iterable[SiteNumbers], peak: int) -> list[tuple[int, int, 
     return found
 
 
+class KnownFrames(dict[int, StackFrame]):
+    """The frames that places stand for. Tests of one module have most of theirs in common, so they are kept.
+
+    Args:
+        core: The C core.
+        ledger: The ledger that the places are of.
+    """
+
+    __slots__ = ("_core", "_generation", "_ledger")
+
+    def __init__(self, core: Core, ledger: int) -> None:
+        super().__init__()
+        self._core = core
+        self._ledger = ledger
+        self._generation = 0
+
+    def renew(self) -> None:
+        """Forget all of them if the core numbers its code objects anew, or if they have become many."""
+        generation = self._core.generation(self._ledger)
+        if generation != self._generation or len(self) > KEPT_FRAMES:
+            self._generation = generation
+            self.clear()
+
+    def __missing__(self, place: int) -> StackFrame:
+        filename, name = self._core.code(self._ledger, place >> 32)
+        frame = self[place] = StackFrame(function_name(name), filename, place & 0xFFFFFFFF)
+        return frame
+
+
+_known: dict[int, KnownFrames] = {}  # by ledger, for the one core that a process has
+
+
 class SiteReadings:
     """Makes the readings of windows with call stacks.
 
@@ -94,44 +125,29 @@ class SiteReadings:
         ledger: Which of its ledgers the windows are open on.
     """
 
-    __slots__ = ("_core", "_ledger")
+    __slots__ = ("_core", "_known", "_ledger")
 
     def __init__(self, core: Core, ledger: int) -> None:
         self._core = core
         self._ledger = ledger
+        self._known = _known.setdefault(ledger, KnownFrames(core, ledger))
 
     def __call__(self, request: WindowRequest, usage: HeapUsage, sites: list[SiteNumbers], /) -> HeapReading:
-        """The reading of a window that has just closed."""
-        reader = SiteReader(self._core, self._ledger)
+        """The reading of a window that has just closed.
+
+        Its sites are the stacks live at the peak, in ``sampled`` detail at most ``SAMPLED_SITES``; those leaked are the
+        ones with bytes still live at the end. Either has the largest first.
+        """
+        self._known.renew()
         limit = None if request.leaks or request.detail == "stacks" else SAMPLED_SITES
-        at_peak = reader.at_peak(sites, limit, usage.peak or 0)
-        return HeapReading(usage, at_peak, reader.leaked(sites) if request.leaks else ())
+        at_peak = self._resolved(calibrated(sites, usage.peak or 0), limit)
+        leaked: tuple[AllocationSite, ...] = ()
+        if request.leaks:
+            live = [(size, count, number) for _, _, _, size, count, number in sites if size > 0 or count > 0]
+            leaked = self._resolved(live)
+        return tuple.__new__(HeapReading, (usage, at_peak, leaked, ""))
 
-
-class SiteReader:
-    """Resolves the call stacks of one window that has just closed.
-
-    Args:
-        core: The C core.
-        ledger: Which of its ledgers the window was open on.
-    """
-
-    def __init__(self, core: Core, ledger: int) -> None:
-        self._core = core
-        self._ledger = ledger
-        self._codes: dict[int, tuple[str, str]] = {}
-        self._frames: dict[int, StackFrame] = {}
-
-    def at_peak(self, sites: Iterable[SiteNumbers], limit: int | None, peak: int) -> tuple[AllocationSite, ...]:
-        """The stacks live at the peak of that many bytes, largest first; at most ``limit`` of them."""
-        return self._resolved(calibrated(sites, peak), limit)
-
-    def leaked(self, sites: Iterable[SiteNumbers]) -> tuple[AllocationSite, ...]:
-        """The stacks with bytes still live at the end, largest first."""
-        found = [(size, count, number) for _, _, _, size, count, number in sites if size > 0 or count > 0]
-        return self._resolved(found, None)
-
-    def _resolved(self, found: list[tuple[int, int, int]], limit: int | None) -> tuple[AllocationSite, ...]:
+    def _resolved(self, found: list[tuple[int, int, int]], limit: int | None = None) -> tuple[AllocationSite, ...]:
         """One site per distinct stack: two calls on one line are two stacks to the core, and one to the reader."""
         found.sort(reverse=True)
         merged: dict[tuple[int, ...] | None, list[int]] = {}
@@ -139,30 +155,24 @@ class SiteReader:
             totals = merged.setdefault(self._places(number), [0, 0])
             totals[0] += size
             totals[1] += count
-        largest = sorted(merged.items(), key=lambda stack: stack[1][0], reverse=True)
+        largest = sorted(merged.items(), key=_bytes_of_stack, reverse=True)
         return tuple(
-            [AllocationSite(size, count, self._frames_at(places)) for places, (size, count) in largest[:limit]]
+            [
+                tuple.__new__(AllocationSite, (size, count, self._frames(places)))
+                for places, (size, count) in largest[:limit]
+            ]
         )
 
     def _places(self, number: int) -> tuple[int, ...] | None:
         """A stack as code objects and lines, which compare faster than frames; ``None`` for what had no room."""
-        return None if number == _NO_ROOM_NUMBER else tuple(self._core.places(self._ledger, number))
+        return None if number == _NO_ROOM_NUMBER else self._core.places(self._ledger, number)
 
-    def _frames_at(self, places: tuple[int, ...] | None) -> tuple[StackFrame, ...]:
+    def _frames(self, places: tuple[int, ...] | None) -> tuple[StackFrame, ...]:
         if places is None:
             return NO_ROOM
-        frames = tuple([self._frame(place) for place in places]) or NO_PYTHON
+        frames = tuple(map(self._known.__getitem__, places)) or NO_PYTHON
         return frames if _QUALIFIED else enclosing(frames)
 
-    def _frame(self, place: int) -> StackFrame:
-        frame = self._frames.get(place)
-        if frame is None:
-            filename, name = self._code(place >> 32)
-            frame = self._frames[place] = _stack_frame(function_name(name), filename, place & 0xFFFFFFFF)
-        return frame
 
-    def _code(self, number: int) -> tuple[str, str]:
-        code = self._codes.get(number)
-        if code is None:
-            code = self._codes[number] = self._core.code(self._ledger, number)
-        return code
+def _bytes_of_stack(stack: tuple[object, list[int]]) -> int:
+    return stack[1][0]

@@ -227,4 +227,6 @@ bool pm_stacks_code(const struct pm_stacks *stacks, uint32_t number, struct pm_t
     return true;
 }
 
+uint32_t pm_stacks_generation(const struct pm_stacks *stacks) { return stacks->flushes; }
+
 size_t pm_stacks_resident(const struct pm_stacks *stacks) { return pm_resident(stacks, sizeof *stacks); }

@@ -43,6 +43,9 @@ uint32_t pm_stacks_count(const struct pm_stacks *stacks);
 size_t pm_stacks_places(const struct pm_stacks *stacks, uint32_t stack, const struct pm_place **places);
 bool pm_stacks_code(const struct pm_stacks *stacks, uint32_t code, struct pm_text *filename, struct pm_text *name);
 
+/* Moves when the records of code objects are forgotten, and their numbers given anew. */
+uint32_t pm_stacks_generation(const struct pm_stacks *stacks);
+
 size_t pm_stacks_resident(const struct pm_stacks *stacks);
 
 #endif
