@@ -469,6 +469,26 @@ static void test_none_is_no_block(void) {
     EXPECT(reading.allocations, 2);
 }
 
+static void *calloc_where_a_handler_forks(size_t count, size_t size) {
+    pm_threads_forked();
+    return calloc(count, size);
+}
+
+/* The child of a signal handler that forks inside an allocator goes on inside it, and counts once it is out of there. */
+static void test_forked_inside_an_allocator(void) {
+    struct pm_reading reading;
+    pm_hook_free(pm_hook_malloc(10));
+    uint64_t before = pm_self.standing;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    pm_real.calloc = calloc_where_a_handler_forks;
+    pm_hook_free(pm_hook_calloc(1, 100));
+    pm_real.calloc = calloc;
+    EXPECT(pm_self.standing == before, 1);
+    pm_hook_free(pm_hook_malloc(10));
+    close_window(window, &reading);
+    EXPECT(reading.allocated, 110);
+}
+
 int main(void) {
     for (int i = 0; i < PM_FUNCTION_COUNT; i++) pm_functions[i].original = NULL;
     pm_real.malloc = malloc, pm_real.free = free, pm_real.calloc = calloc, pm_real.realloc = realloc;
@@ -492,6 +512,7 @@ int main(void) {
     test_windows_open_and_close_while_others_allocate();
 #endif
     test_errno_survives();
+    test_forked_inside_an_allocator();
     printf("%d failed\n", failures);
     return failures != 0;
 }

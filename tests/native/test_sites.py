@@ -389,6 +389,26 @@ def test_code_that_takes_the_place_of_other_code_has_its_own_lines(engine):
     assert len(places) < 40  # else nothing took the place of anything
 
 
+def test_frames_are_right_when_code_objects_are_numbered_anew(engine):
+    """The core forgets code objects when its tables are half full; what is kept of their frames has to go too."""
+    window_of = engine.opener(SAMPLED._replace(detail="stacks"))
+    seen = set()
+    for number in range(3000):
+        name, path = f"grow_{number:0>4000}", f"<{number:0>4000}>"
+        made = {}
+        exec(compile(f"def {name}(): return bytearray(20_000)", path, "exec"), made)
+        window = window_of(0)
+        kept = made[name]()
+        reading = window.close()
+        del kept
+        [frame] = [site.frames[0] for site in reading.sites if site.bytes >= 20_000]
+        assert (frame.function, frame.filename) == (name, path)
+        seen.add(engine._core.generation(engine._core.MALLOC))
+        if len(seen) > 1:
+            break
+    assert len(seen) == 2
+
+
 def test_many_lines_are_known_without_being_kept(engine):
     """A table of lines is as large as the code; a window that meets it again takes no more memory than the first."""
     source = "def grow():\n" + " x = 1\n" * 40_000 + " return bytearray(20_000)\n"

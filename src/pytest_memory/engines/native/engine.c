@@ -26,7 +26,6 @@ static void after_fork_in_parent(void) {
 static void after_fork_in_child(void) {
     forks++;
     pm_self.locked = 0;
-    pm_self.standing &= ~PM_MUTES; /* what else it is inside of it leaves by itself */
     pm_patch_forked();
     pm_threads_forked();
     for (int which = 0; which < PM_LEDGERS; which++) pthread_mutex_init(&pm_ledgers[which].lock, NULL);

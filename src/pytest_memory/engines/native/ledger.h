@@ -160,7 +160,7 @@ static inline bool pm_quick_find(int which, struct pm_window *window, void *bloc
     uint32_t *cell = pm_quick_cell(which, window, block);
     if (PM_UNLIKELY(!cell)) return true;
     uint32_t size = pm_cell_get(cell) - window->stamp;
-    if (PM_UNLIKELY(size >= PM_SIZE_MASK)) return size > UINT32_MAX - window->stamp; /* what the cell says is less than that */
+    if (PM_UNLIKELY(size >= PM_SIZE_MASK)) return pm_entry_epoch(pm_cell_get(cell)) < window->start;
     *found = (struct pm_found){cell, size};
     return true;
 }

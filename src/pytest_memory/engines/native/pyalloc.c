@@ -135,9 +135,9 @@ static void hook_free(void *context, void *block) {
         long_free(context, block);
         return;
     }
+    void (*release)(void *, void *) = next->free; /* before what changes memory, so that it need not be looked for after */
     pm_quick_lift(found);
     pm_quick_drop(window, found);
-    void (*release)(void *, void *) = next->free; /* found first, the call takes no register more */
     release(next->ctx, block);
 }
 

@@ -99,6 +99,7 @@ struct pm_totals *pm_threads_own(void) {
 
 void pm_threads_forked(void) {
     pthread_mutex_init(&lock, NULL);
+    pm_self.standing &= ~PM_MUTES; /* what else a signal handler that forks has interrupted goes on here, and ends */
     uint32_t mine = pm_self.totals ? pm_self.totals->index : 0;
     uint32_t used = atomic_load_explicit(&pool_used, memory_order_relaxed);
     released_count = 0;
