@@ -469,6 +469,36 @@ static void test_none_is_no_block(void) {
     EXPECT(reading.allocations, 2);
 }
 
+static void *join_where_a_handler_has_joined(void *unused) {
+    pm_thread_join(&pm_self);
+    pm_self.totals = NULL; /* as the interrupted one saw it */
+    pm_thread_join(&pm_self);
+    EXPECT(pm_self.standing == pm_standing_of(pm_self.totals), 1);
+    return unused;
+}
+
+/* A signal handler may allocate when the thread that it interrupts is about to find its totals. */
+static void test_a_thread_that_joins_twice(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, join_where_a_handler_has_joined, NULL);
+    pthread_join(thread, NULL);
+}
+
+/* A signal handler that allocates between the two steps of a short way may take more room than there was. */
+static void test_no_room_is_not_endless_room(void) {
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    pm_hook_free(pm_hook_malloc(10));
+    atomic_store(&pm_self.sampler[PM_MALLOC].room, -5);
+    pm_hook_free(pm_hook_malloc(1000000));
+    atomic_store(&pm_self.sampler[PM_MALLOC].room, -5);
+    pm_hook_free(pm_hook_malloc(0));
+    close_window(window, &reading);
+    EXPECT(reading.retained, 0);
+    EXPECT(reading.peak, 1000000);
+    EXPECT(reading.allocated, 1000010);
+}
+
 static void *calloc_where_a_handler_forks(size_t count, size_t size) {
     pm_threads_forked();
     return calloc(count, size);
@@ -512,6 +542,8 @@ int main(void) {
     test_windows_open_and_close_while_others_allocate();
 #endif
     test_errno_survives();
+    test_a_thread_that_joins_twice();
+    test_no_room_is_not_endless_room();
     test_forked_inside_an_allocator();
     printf("%d failed\n", failures);
     return failures != 0;

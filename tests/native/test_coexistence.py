@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import multiprocessing
 import os
 import sys
@@ -139,6 +140,35 @@ def test_a_forked_child_has_no_window_and_may_open_its_own(engine):
         os._exit(0 if good else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert window.close().usage.peak < 50_000
+
+
+def test_a_child_forked_by_a_collection_while_a_window_is_made_counts_in_it(engine):
+    """Where making an object may collect garbage (CPython before 3.12), a finalizer may fork."""
+    opener = engine.opener(PYTHON)
+    opener(0).close()
+    children = []
+
+    def fork(phase, _):
+        if phase == "start" and not children:
+            children.append(os.fork())
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.disable()
+    kept = [[] for _ in range(50)]
+    gc.callbacks.append(fork)
+    gc.set_threshold(5)
+    gc.enable()
+    window = opener(0)
+    gc.set_threshold(*thresholds)
+    block = bytearray(SIZE)
+    reading = window.close()
+    gc.callbacks.remove(fork)
+    del block, kept
+    if children == [0]:
+        os._exit(0 if reading.usage is None or SIZE < reading.usage.peak < SIZE + 20_000 else 1)
+    assert SIZE < reading.usage.peak < SIZE + 20_000
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0]
 
 
 def _in_child(queue):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import threading
@@ -9,7 +10,7 @@ import threading
 import pytest
 
 from pytest_memory.engines.base import WindowRequest
-from pytest_memory.engines.native.sites import calibrated, enclosing, function_name
+from pytest_memory.engines.native.sites import KEPT_FRAMES, calibrated, enclosing, function_name
 from pytest_memory.model import StackFrame
 
 STACKS = WindowRequest(granularity="malloc", detail="stacks", leaks=True)
@@ -407,6 +408,22 @@ def test_frames_are_right_when_code_objects_are_numbered_anew(engine):
         if len(seen) > 1:
             break
     assert len(seen) == 2
+
+
+def test_many_frames_are_not_kept(engine):
+    """A window with thousands of call stacks leaves nothing behind that a garbage collection would go through."""
+    source = "def grow():\n kept = []\n" + " kept.append(bytearray(600))\n" * (2 * KEPT_FRAMES) + " return kept\n"
+    made = {}
+    exec(compile(source, "<many>", "exec"), made)
+    window = engine.opener(STACKS)(0)
+    kept = made["grow"]()
+    reading = window.close()
+    del kept
+    gc.collect()
+    before = sum(isinstance(one, StackFrame) for one in gc.get_objects())
+    assert before > 2 * KEPT_FRAMES
+    del reading
+    assert sum(isinstance(one, StackFrame) for one in gc.get_objects()) < before - 2 * KEPT_FRAMES
 
 
 def test_many_lines_are_known_without_being_kept(engine):

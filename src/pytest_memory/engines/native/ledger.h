@@ -137,7 +137,9 @@ static inline uint32_t *pm_quick_cell(int which, struct pm_window *window, void 
 /* Count a new block; false, having done nothing, if it is not an ordinary one, or none. */
 static inline bool pm_quick_add(int which, struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
     struct pm_sampler *sampler = &self->sampler[which];
-    if (PM_UNLIKELY(size >= (uint64_t)pm_lone_get(&sampler->room))) return false;
+    /* Signed: a signal handler that allocates behind this comparison may take more than there is. A size that is too
+     * large for it has no block. */
+    if (PM_UNLIKELY((int64_t)size >= pm_lone_get(&sampler->room))) return false;
     uint32_t *cell = pm_quick_cell(which, window, block);
     if (PM_UNLIKELY(!cell)) return false;
     pm_lone_subtract(&sampler->room, (int64_t)size);

@@ -57,6 +57,10 @@ static PyObject *reading_of(PyObject *usage, const char *reason) {
     return pm_named(reading_type, 4, values);
 }
 
+static void unmute(void) {
+    if (pm_muted(&pm_self)) pm_self.standing -= PM_MUTED; /* a fork in between has unmuted the child */
+}
+
 /* Nearly every window is answered here, without a call into Python. */
 static PyObject *answer(struct window_object *self, const char *reason, const struct pm_reading *reading) {
     if (reason) return reading_of(Py_NewRef(Py_None), reason);
@@ -88,7 +92,7 @@ static PyObject *window_close(PyObject *object, PyObject *unused) {
     pm_self.standing += PM_MUTED;
     PyObject *result = answer(self, reason, &reading);
     pm_engine_release(&self->session);
-    if (pm_muted(&pm_self)) pm_self.standing -= PM_MUTED; /* a fork in between has unmuted the child */
+    unmute();
     return result;
 }
 
@@ -183,7 +187,7 @@ static PyObject *opener_open(PyObject *object, PyObject *seed) {
     if (PyErr_Occurred()) return NULL;
     pm_self.standing += PM_MUTED;
     struct window_object *window = (struct window_object *)window_type->tp_alloc(window_type, 0);
-    pm_self.standing -= PM_MUTED;
+    unmute();
     if (!window) return NULL;
     window->opener = (struct opener_object *)Py_NewRef(object);
     window->session.request = self->wanted;

@@ -31,7 +31,7 @@ NO_ROOM = (StackFrame("<unknown>", "<more call stacks than the engine can tell a
 _NO_ROOM_NUMBER = 0
 
 KEPT_FRAMES = 4096
-"""More of them are not kept from one window to the next, for the sake of memory and of who goes through all objects."""
+"""Where there are more, none is kept for the next window: they take memory, and time of whoever goes through them."""
 
 
 _NAMELESS = frozenset(("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
@@ -101,11 +101,16 @@ class KnownFrames(dict[int, StackFrame]):
         self._ledger = ledger
         self._generation = 0
 
-    def renew(self) -> None:
-        """Forget all of them if the core numbers its code objects anew, or if they have become many."""
+    def begin(self) -> None:
+        """Forget all of them if the core numbers its code objects anew."""
         generation = self._core.generation(self._ledger)
-        if generation != self._generation or len(self) > KEPT_FRAMES:
+        if generation != self._generation:
             self._generation = generation
+            self.clear()
+
+    def end(self) -> None:
+        """Forget all of them if they have become many."""
+        if len(self) > KEPT_FRAMES:
             self.clear()
 
     def __missing__(self, place: int) -> StackFrame:
@@ -138,13 +143,14 @@ class SiteReadings:
         Its sites are the stacks live at the peak, in ``sampled`` detail at most ``SAMPLED_SITES``; those leaked are the
         ones with bytes still live at the end. Either has the largest first.
         """
-        self._known.renew()
+        self._known.begin()
         limit = None if request.leaks or request.detail == "stacks" else SAMPLED_SITES
         at_peak = self._resolved(calibrated(sites, usage.peak or 0), limit)
         leaked: tuple[AllocationSite, ...] = ()
         if request.leaks:
             live = [(size, count, number) for _, _, _, size, count, number in sites if size > 0 or count > 0]
             leaked = self._resolved(live)
+        self._known.end()
         return tuple.__new__(HeapReading, (usage, at_peak, leaked, ""))
 
     def _resolved(self, found: list[tuple[int, int, int]], limit: int | None = None) -> tuple[AllocationSite, ...]:

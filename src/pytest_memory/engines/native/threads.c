@@ -49,7 +49,7 @@ void pm_thread_join(struct pm_thread *self) {
     if (index) {
         if (pthread_setspecific(key, &pool[index]) == 0) {
             self->totals = &pool[index];
-            self->standing += pm_standing_of(self->totals);
+            self->standing = (self->standing & PM_INSIDE) | pm_standing_of(self->totals);
         } else {
             pthread_mutex_lock(&lock);
             released[released_count++] = index;
