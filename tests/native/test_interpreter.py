@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 
@@ -76,3 +77,47 @@ def test_arenas_are_not_objects(engine):
     usage = window.close().usage
     expected = len(blocks) * (sys.getsizeof(b"") + 100)
     assert expected <= usage.peak < expected + CHUNK
+
+
+INSIDE = """
+import os, sys
+sys.path[:] = {path!r}
+from pytest_memory.engines.native import NativeEngine
+from pytest_memory.errors import EngineUnavailable
+try:
+    NativeEngine()
+    said = "it runs"
+except EngineUnavailable as refusal:
+    said = str(refusal)
+os.write({descriptor}, said.encode())
+"""
+
+AROUND = """
+import os, sys
+try:
+    import _interpreters as others
+    number = others.create("legacy")
+except ImportError:  # before CPython 3.13
+    import _xxsubinterpreters as others
+    number = others.create(isolated=False)
+from pytest_memory.engines.base import WindowRequest
+from pytest_memory.engines.native import NativeEngine
+from pytest_memory.model import HeapUsage
+engine = NativeEngine()
+reading, writing = os.pipe()
+others.run_string(number, {inside!r}.format(path=sys.path, descriptor=writing))
+others.destroy(number)
+window = engine.open(WindowRequest())
+block = bytearray(1000000)
+usage = window.close().usage
+os.close(writing)
+print(os.read(reading, 1000).decode(), type(usage) is HeapUsage, 1000000 < usage.peak < 1002000, sep="|")
+"""
+
+
+def test_an_interpreter_inside_another_is_declined():
+    """It shares the engine with the one around it, whose windows would answer with its own kinds of value."""
+    code = AROUND.format(inside=INSIDE)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "this is an interpreter inside another|True|True\n"

@@ -380,6 +380,8 @@ static PyObject *module_install(PyObject *module, PyObject *unused) {
     (void)module;
     return refuse("free-threaded builds of CPython are not supported yet");
 #else
+    /* Windows would answer with kinds of tuple that are another's, and go with it. */
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) return refuse("this is an interpreter inside another");
     const char *reason = pm_engine_install((const void *)&PyObject_Malloc);
     if (reason) return refuse(reason);
     static bool registered;
