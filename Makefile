@@ -126,7 +126,7 @@ sanitize: ## Test the C core under AddressSanitizer, UndefinedBehaviorSanitizer 
 valgrind: $(INSTALLED) ## Test the C core, and a whole Python with the engine in it, under valgrind's memcheck
 	@mkdir -p build
 	$(CC) $(CORE_FLAGS) $(CORE_TEST) -o build/core-test -lm -pthread
-	valgrind -q --error-exitcode=9 build/core-test
+	valgrind -q --fair-sched=try --error-exitcode=9 build/core-test
 	$(BIN)/python tests/stress/memcheck.py
 
 .PHONY: elsewhere
