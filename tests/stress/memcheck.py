@@ -22,7 +22,15 @@ sys.path.insert(0, str(HERE.parent / "native"))
 from helper import build  # noqa: E402
 
 NAMES = ("threads", "fork", "dlopen", "signals", "recursion")
-VALGRIND = ("valgrind", "--xml=yes", "--child-silent-after-fork=yes", "--leak-check=no", "--num-callers=40")
+# Threads take turns: two that spin would keep a third from running for minutes.
+VALGRIND = (
+    "valgrind",
+    "--xml=yes",
+    "--fair-sched=try",
+    "--child-silent-after-fork=yes",
+    "--leak-check=no",
+    "--num-callers=40",
+)
 GRAVE = ("Invalid", "Mismatched", "Overlap")
 
 
