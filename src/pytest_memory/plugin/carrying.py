@@ -36,8 +36,7 @@ class Waiting:
         attempt = reported(self._phases, report)
         if attempt is None:
             return []
-        # Spelled out, as calls in Python are what this would cost: most of them are packed already.
-        phases = [pack_phase(one) if isinstance(one, FinishedPhase) else one for one in attempt.finished.values()]
+        phases = list(map(packed, attempt.finished.values()))
         attempt.finished.clear()
         return phases
 

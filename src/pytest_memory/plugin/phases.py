@@ -274,7 +274,7 @@ class PhaseHooks(Hooks):
         attempt.windows = self._windows[1]
         if plan.judged:
             self._judging()  # what it loads should not be loaded between the windows of a test
-        if self._made_reports is None or (plan.judged and not self._made_reports):
+        if not self._made_reports:
             self._watch_reports(item.config, plan)
         return attempt
 

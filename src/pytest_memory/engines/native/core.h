@@ -63,9 +63,9 @@ struct pm_totals {
 
 struct pm_sampler {
     _Atomic int64_t room; /* bytes until a block is looked at closer: at most PM_SIZE_MASK, so that large blocks always are */
-    int64_t beyond;  /* bytes from there to the next sample; endless where nobody samples */
-    uint64_t random; /* state of the generator */
-    uint32_t serial; /* of the window that seeded it */
+    int64_t beyond;       /* bytes from there to the next sample; endless where nobody samples */
+    uint64_t random;      /* state of the generator */
+    uint32_t serial;      /* of the window that seeded it */
 };
 
 /* What a thread is inside of, and above it the index of its totals, in one word: whether a window and an ordinary block

@@ -2,8 +2,8 @@
 #ifndef PM_REAL_H
 #define PM_REAL_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "core.h"
+
 #include <sys/mman.h>
 #include <sys/types.h>
 
@@ -37,7 +37,7 @@ struct pm_real {
 #undef PM_MEMBER
 };
 
-extern __attribute__((visibility("hidden"))) struct pm_real pm_real;
+extern PM_HIDDEN struct pm_real pm_real;
 
 /* One function to be hooked. */
 struct pm_function {
