@@ -1,7 +1,7 @@
 """The only thing that pyproject.toml cannot say: the C extensions are optional.
 
 An install on a machine without a compiler succeeds without them: ``--memory-engine=auto`` says why it fell back,
-resident memory is read in Python, and breadcrumbs are written in it.
+resident memory is read in Python, and breadcrumbs are written and records kept in it.
 """
 
 import sys
@@ -41,6 +41,7 @@ def extensions():
     return [
         *engine,
         *extension("_garbage", "", "_garbage.c"),
+        *extension("_keeping", "plugin", "_keeping.c"),
         *extension("_kernel", "instruments", "_kernel.c"),
         *extension("_cells", "recorder", "_*.c"),
     ]

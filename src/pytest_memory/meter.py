@@ -52,10 +52,13 @@ class HeapWindow:
             seed: In place of the request's.
         """
         meter = self._meter
+        if meter._cheap and not self.collect:  # inside the window, what adds up the time would count
+            self.begin(seed)
+            return
         begun = meter.clock()
         if self.collect:
             gc.collect()
-        if meter._cheap:  # inside the window, what adds up the time would count
+        if meter._cheap:
             meter.measuring_seconds += meter.clock() - begun
         self.begin(seed)
         if not meter._cheap:
@@ -77,7 +80,8 @@ class HeapWindow:
             self._reading = HeapReading(None, unmeasured=reason)
         else:
             try:
-                self._window = self._start(seed)
+                start = self._start
+                self._window = start(seed)
             except RuntimeError as refusal:  # WindowRefused, which is loaded when there is one, or what stands for it
                 if type(refusal) is not RuntimeError and not hasattr(refusal, "problem"):
                     raise
@@ -90,9 +94,10 @@ class HeapWindow:
     def close(self) -> HeapReading:
         """End the window and say what was measured inside it, and add what that takes as :meth:`open` does."""
         meter = self._meter
-        begun = meter.clock()
+        clock = meter.clock
+        begun = clock()
         reading = self.finish()
-        meter.measuring_seconds += meter.clock() - begun
+        meter.measuring_seconds += clock() - begun
         return reading
 
     def finish(self) -> HeapReading:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.plugin.transport import FinishedPhase, pack_phase
+from pytest_memory.plugin.transport import FinishedPhase, keep_phase, pack_kept, pack_phase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_memory.plugin.phases import Attempt, PhaseHooks
-    from pytest_memory.plugin.transport import Packed
+    from pytest_memory.plugin.transport import Kept, Packed
 
 _KNOWN = frozenset(("_pytest", "pytest_memory", "xdist", "_hypothesis_pytestplugin"))
 """Packages whose hooks leave the reports of the tests of this process to pytest. Hypothesis only adds sections."""
@@ -31,16 +33,20 @@ class Waiting:
     def __init__(self, phases: PhaseHooks) -> None:
         self._phases = phases
 
-    def take(self, report: pytest.TestReport) -> list[Packed]:
-        """All there is of the test that a report tells of, once."""
-        attempt = reported(self._phases, report)
-        if attempt is None:
-            return []
-        phases = list(map(packed, attempt.finished.values()))
-        attempt.finished.clear()
-        return phases
+    def take(self, report: pytest.TestReport, location: object) -> tuple[str, list[Kept]]:
+        """The node id of the test that a report tells of, and all there is of it, once.
 
-    def unfinished(self, last: object) -> tuple[str, list[Packed]] | None:
+        Args:
+            report: The report.
+            location: Its location, as :func:`reported` takes it.
+        """
+        attempt = reported(self._phases, report, location)
+        if attempt is None:
+            return report.nodeid, []
+        finished, attempt.finished = attempt.finished, {}
+        return attempt.nodeid, _kept(finished.values())
+
+    def unfinished(self, last: object) -> tuple[str, list[Kept]] | None:
         """The node id and the phases of the test in which the session ended, if there is one.
 
         Args:
@@ -49,21 +55,34 @@ class Waiting:
         attempt = self._phases.attempt
         if attempt is None or attempt.location is last:
             return None
-        return attempt.nodeid, list(map(packed, attempt.finished.values()))
+        return attempt.nodeid, _kept(attempt.finished.values())
 
 
-def reported(phases: PhaseHooks, report: pytest.TestReport) -> Attempt | None:
-    """The attempt that a report tells of, if something waits there."""
+def _kept(finished: Iterable[FinishedPhase | Kept]) -> list[Kept]:
+    phases = []
+    for phase in finished:  # no comprehension: before Python 3.12 it is a function that is made each time
+        phases.append(phase if isinstance(phase, tuple) else keep_phase(phase))
+    return phases
+
+
+def reported(phases: PhaseHooks, report: pytest.TestReport, location: object) -> Attempt | None:
+    """The attempt that a report tells of, if something waits there.
+
+    Args:
+        phases: Measures in this process.
+        report: The report.
+        location: Its location, found in its ``__dict__``: asked for by name it takes longer.
+    """
     attempt = phases.attempt
     if attempt is None or not attempt.finished:
         return None
-    told = report.location is attempt.location or report.nodeid == attempt.nodeid
+    told = location is attempt.location or report.nodeid == attempt.nodeid
     return attempt if told else None
 
 
-def packed(finished: FinishedPhase | Packed) -> Packed:
+def packed(finished: FinishedPhase | Kept) -> Packed:
     """What travels of a phase, whether there is more to know of it or not."""
-    return pack_phase(finished) if isinstance(finished, FinishedPhase) else finished
+    return pack_phase(finished) if isinstance(finished, FinishedPhase) else pack_kept(finished)
 
 
 def others_report(manager: pytest.PytestPluginManager) -> bool:

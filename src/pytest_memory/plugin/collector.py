@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import marshal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_memory.declaration import BROKEN_KEY, REPORT_KEY, Hooks
-from pytest_memory.plugin.tally import Tally
+from pytest_memory.plugin.keeping import Attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pytest_memory.model import AllocationSite, TestRecord
     from pytest_memory.plugin.carrying import Waiting
-    from pytest_memory.plugin.transport import Packed
+    from pytest_memory.plugin.tally import Key, Tally
+    from pytest_memory.plugin.transport import Kept
     from pytest_memory.plugin.unpacking import FrameCache
-
-    _Key = tuple[str | None, str]
 
 
 class _Attempt:
@@ -33,38 +31,48 @@ class _Attempt:
 
     __slots__ = ("decided", "key", "outcome", "phases")
 
-    def __init__(self, key: _Key) -> None:
+    def __init__(self, key: Key) -> None:
         self.key = key
         self.outcome = "passed"
         self.decided = ""
-        self.phases: list[Packed] = []
+        self.phases: list[Kept] = []
 
 
 class Collector(Hooks):
     """Assembles records from the reports of tests.
 
-    An attempt that is over is kept as bytes until somebody asks for the records. A record is a few dozen objects, and
-    a session has thousands of records: kept as objects they would make every full garbage collection of the tests
-    longer, on a suite that collects a lot by a fifth of its time. The bytes never leave this process.
+    An attempt that is over is kept as bytes until somebody asks for the records (:mod:`pytest_memory.plugin.keeping`).
 
     Attributes:
-        tally: Counts the attempts that are over.
         waiting: Gives what was measured and is on no report; ``None`` where nothing is measured.
         when_broken: Called at each report of a phase that failed for a limit, before the terminal asks for its letter.
     """
 
-    __slots__ = ("_ended", "_key", "_last", "_location", "_running", "_whole_sites", "tally", "waiting", "when_broken")
+    __slots__ = (
+        "_ended",
+        "_key",
+        "_last",
+        "_location",
+        "_running",
+        "_whole_sites",
+        "waiting",
+        "when_broken",
+    )
 
     def __init__(self) -> None:
-        self.tally = Tally()
         self.waiting: Waiting | None = None
         self.when_broken: Callable[[], None] | None = None
-        self._running: dict[_Key, _Attempt] = {}
-        self._ended: list[bytes] = []
-        self._whole_sites: dict[_Key, tuple[AllocationSite, ...]] = {}
+        self._running: dict[Key, _Attempt] = {}
+        self._ended = Attempts()
+        self._whole_sites: dict[Key, tuple[AllocationSite, ...]] = {}
         self._location: object = None
         self._last: object = None
-        self._key: _Key = (None, "")
+        self._key: Key = (None, "")
+
+    @property
+    def tally(self) -> Tally:
+        """Counts the attempts that are over."""
+        return self._ended.tally
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -75,23 +83,24 @@ class Collector(Hooks):
         attributes = report.__dict__
         if "context" in attributes:  # a subtest: the test's own report follows
             return
-        waiting = self.waiting
+        waiting, location = self.waiting, attributes.get("location")
         if (
             waiting is not None
-            and report.outcome == "passed"
+            and attributes.get("outcome") == "passed"
             and REPORT_KEY not in attributes
             and "wasxfail" not in attributes
         ):
-            if report.when != "teardown":
+            if attributes.get("when") != "teardown":
                 return  # the report of the teardown, or one that has something to say, takes along what waits
             if not self._running:  # none of this test's had anything to say
-                self._last = report.location
-                self._keep((None, report.nodeid), "passed", waiting.take(report))
+                self._last = location
+                nodeid, phases = waiting.take(report, location)
+                self._ended.add((None, nodeid), "passed", phases)
                 return
         if BROKEN_KEY in attributes and self.when_broken is not None:
             self.when_broken()
         when: str = report.when or "call"
-        worker, location = attributes.get("worker_id"), attributes.get("location")
+        worker = attributes.get("worker_id")
         if when == "???":  # pytest-xdist's report of a test that crashed its worker, on which only the worker itself is
             worker = attributes["node"].gateway.id if "node" in attributes else worker
         key = self._key
@@ -105,7 +114,7 @@ class Collector(Hooks):
                 self._end(attempt, "unfinished")
             attempt = self._running[key] = _Attempt(key)
         if waiting is not None:
-            attempt.phases += waiting.take(report)
+            attempt.phases += waiting.take(report, location)[1]
         carried = attributes.pop(REPORT_KEY, None)
         if carried is not None:
             if carried[0][0] != when and attempt.outcome == "passed":  # a call that flaky did not report
@@ -140,7 +149,7 @@ class Collector(Hooks):
         last = self.tally.last
         with without_collections():
             for position in positions:
-                (worker, nodeid), outcome, phases = marshal.loads(self._ended[position])
+                (worker, nodeid), outcome, phases = self._ended[position]
                 record = unpack_record(worker, nodeid, outcome, phases, frames)
                 whole = self._whole_sites.get((worker, nodeid))
                 if whole is not None and record.sites and last[worker, nodeid] == position:  # not those of a rerun
@@ -161,11 +170,7 @@ class Collector(Hooks):
 
     def _end(self, attempt: _Attempt, outcome: str) -> None:
         del self._running[attempt.key]
-        self._keep(attempt.key, outcome, attempt.phases)
-
-    def _keep(self, key: _Key, outcome: str, phases: list[Packed]) -> None:
-        self._ended.append(marshal.dumps((key, outcome, phases)))
-        self.tally.add(key, phases)
+        self._ended.add(attempt.key, outcome, attempt.phases)
 
 
 def _phase_outcome(report: pytest.TestReport, when: str) -> str:

@@ -22,7 +22,7 @@ from pytest_memory.plugin.calls import passes_pyfunc_call
 from pytest_memory.plugin.carrying import others_report
 from pytest_memory.plugin.plan import NOTHING, Planner, sampling_seed
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
-from pytest_memory.plugin.transport import FinishedPhase, named, pack_usage
+from pytest_memory.plugin.transport import FinishedPhase, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pytest_memory.plugin.judging import Judge
     from pytest_memory.plugin.plan import Plan
     from pytest_memory.plugin.settings import Settings
-    from pytest_memory.plugin.transport import Packed, Showcase
+    from pytest_memory.plugin.transport import Kept, Showcase
 
     class PhaseObserver(Protocol):
         """Somebody who follows the session phase by phase, such as the flight recorder.
@@ -74,7 +74,7 @@ class Attempt:
         resident: The window over resident memory of the running phase.
         reading: What the heap window of the running phase said.
         window: That window, while it is open.
-        finished: Phases that ended and whose report has not been made yet; packed, if there is no more to know.
+        finished: Phases that ended and whose report has not been made yet, as :data:`Kept` if that says it all.
     """
 
     __slots__ = (
@@ -102,7 +102,7 @@ class Attempt:
         self.resident: ResidentWindow | None = None
         self.reading: HeapReading | None = None
         self.window: HeapWindow | None = None
-        self.finished: dict[str, FinishedPhase | Packed] = {}
+        self.finished: dict[str, FinishedPhase | Kept] = {}
 
 
 class PhaseHooks(Hooks):
@@ -120,10 +120,13 @@ class PhaseHooks(Hooks):
         followers: Called with each phase that was held against limits and broke none; what they raise fails the phase.
     """
 
-    # pluggy looks at the attributes of a plugin, and without slots each access to them is dearer from then on.
+    # pluggy looks at the attributes of a plugin, and without slots each access to them is dearer from then on. What is
+    # kept in an attribute to be called is taken out of it first: as a method, the interpreter would look for it in the
+    # type each time, and what it remembers of types is gone by the next test of a large suite.
     __slots__ = (
         "_judge",
         "_junit",
+        "_kind",
         "_made_reports",
         "_meter",
         "_observers",
@@ -154,6 +157,7 @@ class PhaseHooks(Hooks):
         self._planner = Planner(settings, meter.engine.capabilities)
         self._surrounding = surrounding_calls()
         self._other_kinds = False
+        self._kind: type[pytest.Item] | None = None
         self._made_reports: bool | None = None
         self._judge: Judge | None = None
         self._windows = self._windows_of(self._planner.usual)
@@ -238,10 +242,12 @@ class PhaseHooks(Hooks):
             attempt = self._attempt(item)
             too_late = self._other_kinds is not others  # the call's hooks run already, without the one just registered
         for observer in self._observers:
-            observer.enter(item, _ACTIVITY[phase])
+            enter = observer.enter
+            enter(item, _ACTIVITY[phase])
         plan = attempt.plan
         attempt.reading = None
-        attempt.resident = meter.open_resident() if plan.resident else None
+        open_resident = meter.open_resident
+        attempt.resident = open_resident() if plan.resident else None
         window = attempt.windows.get(phase)
         if window is not None and (phase != "call" or too_late):
             attempt.window = window
@@ -262,11 +268,8 @@ class PhaseHooks(Hooks):
         attempt = self.attempt
         if attempt is None or attempt.item is not item:  # another plugin's protocol may skip phases
             attempt = self.attempt = Attempt(item)
-            if not (self._other_kinds or passes_pyfunc_call(item)) and self.measures_heap:
-                from pytest_memory.plugin.other_kinds import OtherKinds
-
-                item.config.pluginmanager.register(OtherKinds(self), f"{SESSION_PLUGIN}-other-kinds")
-                self._other_kinds = True
+            if type(item) is not self._kind:
+                self._meet_kind(item)
         attempt.markers = len(item.own_markers)
         attempt.plan = plan = self._planner.plan(item)
         if plan is not self._windows[0]:  # most tests share a plan, and so the windows
@@ -277,6 +280,16 @@ class PhaseHooks(Hooks):
         if not self._made_reports:
             self._watch_reports(item.config, plan)
         return attempt
+
+    def _meet_kind(self, item: pytest.Item) -> None:
+        """Another kind of test than the last one: if it may pass by ``pytest_pyfunc_call``, it needs other hooks."""
+        self._kind = type(item)
+        if self._other_kinds or passes_pyfunc_call(item) or not self.measures_heap:
+            return
+        from pytest_memory.plugin.other_kinds import OtherKinds
+
+        item.config.pluginmanager.register(OtherKinds(self), f"{SESSION_PLUGIN}-other-kinds")
+        self._other_kinds = True
 
     def _windows_of(self, plan: Plan) -> tuple[Plan, Mapping[Phase, HeapWindow]]:
         """The windows that a plan asks for, to be opened for each test that has it."""
@@ -324,8 +337,8 @@ class PhaseHooks(Hooks):
         if judged or sites or self._made_reports:
             usage = named(PhaseUsage, (seconds, heap, resident, unmeasured))
             finished = attempt.finished[phase] = self._finish(attempt, phase, usage)
-        else:  # most phases; what is left of them can travel at once
-            attempt.finished[phase] = pack_usage(phase, seconds, heap, resident, unmeasured)
+        else:  # most phases: as they are packed, but for the kinds of the tuples
+            attempt.finished[phase] = phase, seconds, unmeasured, heap, resident, (), ()
         meter.measuring_seconds += clock() - arrived
         return finished if judged else None
 

@@ -89,13 +89,14 @@ class Planner:
             self.measured = PHASES if capabilities.cheap else ("call",)
         self.resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
         self._marks = TestMarks()
+        self._limits = settings.limits
         self._captures = settings.memray.dumps is not None
         self.usual = NOTHING if self._captures else self._without_limits(None)
 
     def plan(self, item: pytest.Item) -> Plan:
         """What to measure of a test; a marker that cannot be understood makes a plan with a problem."""
         marks = self._marks.of(item)
-        if marks or self.settings.limits:
+        if marks or self._limits:
             from pytest_memory.plugin.limited import limited_plan
 
             plan = limited_plan(self, item, marks)

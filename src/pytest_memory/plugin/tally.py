@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from pytest_memory.plugin.transport import Packed
+    from pytest_memory.plugin.transport import Kept
+
+Key = tuple["str | None", str]
+"""The worker, or ``None``, and the test."""
 
 Weight = tuple[int, int]
 """By which attempts are ranked: the highest heap peak of any phase, then the growth of resident memory; in bytes."""
@@ -37,23 +40,22 @@ class Tally:
 
     def __init__(self) -> None:
         self.weights: list[Weight | None] = []
-        self.last: dict[tuple[str | None, str], int] = {}
+        self.last: dict[Key, int] = {}
         self.seconds = 0.0
         self.unmeasured: Counter[str] = Counter()
         self.unjudged: Counter[str] = Counter()
 
-    def add(self, key: tuple[str | None, str], phases: Sequence[Packed]) -> None:
+    def add(self, key: Key, phases: Sequence[Kept]) -> None:
         """Count an attempt.
 
         Args:
             key: The worker and the test.
-            phases: What travelled of each phase that ran.
+            phases: What is kept of each phase that ran.
         """
         if not phases:
             self.weights.append(None)
             return
-        self.last[key] = len(self.weights)
-        total, highest, first, last = self.seconds, 0, None, None
+        total, highest, first, last = 0.0, 0, None, None
         for phase, seconds, unmeasured, heap, resident, _, verdicts in phases:
             total += seconds
             if heap is not None:
@@ -68,8 +70,19 @@ class Tally:
                 self.unmeasured[unmeasured] += 1
             if verdicts:
                 self._count_unjudged(verdicts)
-        self.seconds = total
-        self.weights.append((highest, last[1] - first[0] if first is not None and last is not None else 0))
+        self.count(key, total, (highest, last[1] - first[0] if first is not None and last is not None else 0))
+
+    def count(self, key: Key, seconds: float, weight: Weight) -> None:
+        """Count an attempt that was measured, and of which no more is to be said.
+
+        Args:
+            key: The worker and the test.
+            seconds: Wall time of its phases.
+            weight: By which it is ranked.
+        """
+        self.last[key] = len(self.weights)
+        self.seconds += seconds
+        self.weights.append(weight)
 
     def _count_unjudged(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
         for verdict in verdicts:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_memory.model import AllocationSite, HeapUsage, Phase, PhaseUsage, ResidentUsage, Verdict
+    from pytest_memory.model import AllocationSite, Phase, PhaseUsage, StackFrame, Verdict
 
 TRAVELLING_SITES = 5
 TRAVELLING_FRAMES = 16
@@ -55,31 +55,32 @@ Packed = Sequence[Any]
 """A phase as plain JSON types, positional, because thousands of them are kept until the session ends: its name,
 seconds, why the heap was not measured, heap counters, resident sizes, call stacks, verdicts."""
 
+Kept = tuple[Any, ...]
+"""The same in the process that measured: counters, sizes and call stacks may be as they were read, no plain tuples."""
+
 named = tuple.__new__
 """Makes a named tuple of values in its order: what its own constructor comes down to, for a third of the time."""
 
 
-def pack_usage(
-    phase: Phase, seconds: float, heap: HeapUsage | None, resident: ResidentUsage | None, unmeasured: str
-) -> Packed:
-    """What travels of a phase of which there is nothing else to tell; the rest is that of a :class:`PhaseUsage`."""
-    return (
-        phase,
-        seconds,
-        unmeasured,
-        heap and heap[:],  # exactly a tuple: marshal takes no other
-        resident and resident[:],
-        (),
-        (),
-    )
+def keep_phase(finished: FinishedPhase) -> Kept:
+    """What is kept of a phase; its sections are in the failure's report already."""
+    seconds, heap, resident, unmeasured = finished.usage
+    # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
+    verdicts = _pack_verdicts(finished.verdicts) if finished.verdicts else ()
+    return finished.phase, seconds, unmeasured, heap, resident, finished.sites[:TRAVELLING_SITES], verdicts
+
+
+def pack_kept(kept: Kept) -> Packed:
+    """What travels of what is kept; what has travelled already stays as it is."""
+    phase, seconds, unmeasured, heap, resident, sites, verdicts = kept
+    if sites and hasattr(sites[0], "frames"):
+        sites = tuple([_pack_site(site) for site in sites])
+    return phase, seconds, unmeasured, heap and heap[:], resident and resident[:], sites, verdicts  # exactly tuples
 
 
 def pack_phase(finished: FinishedPhase) -> Packed:
-    """What travels of a phase; its sections are in the failure's report already."""
-    sites = [_pack_site(site) for site in finished.sites[:TRAVELLING_SITES]]
-    # The call stacks behind a broken limit are in the failure's own section; they need not travel twice.
-    verdicts = _pack_verdicts(finished.verdicts) if finished.verdicts else ()
-    return (*pack_usage(finished.phase, *finished.usage)[:-2], tuple(sites), verdicts)
+    """What travels of a phase."""
+    return pack_kept(keep_phase(finished))
 
 
 def _pack_verdicts(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
@@ -89,8 +90,12 @@ def _pack_verdicts(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
 
 
 def _pack_site(site: AllocationSite) -> Packed:
-    frames = site.frames[:TRAVELLING_FRAMES]
-    return site.bytes, site.count, tuple([(frame.function, frame.filename, frame.lineno) for frame in frames])
+    return site.bytes, site.count, tuple([pack_frame(frame) for frame in site.frames[:TRAVELLING_FRAMES]])
+
+
+def pack_frame(frame: StackFrame) -> tuple[str, str, int]:
+    """A frame as plain JSON types."""
+    return frame.function, frame.filename, frame.lineno
 
 
 def junit_properties(finished: FinishedPhase) -> list[tuple[str, object]]:

@@ -27,7 +27,7 @@ class LoggedReports(Hooks):
         """Put it there, if that was not done when the report was made."""
         attributes = report.__dict__
         if REPORT_KEY not in attributes:
-            attempt = reported(self._phases, report)
+            attempt = reported(self._phases, report, attributes.get("location"))
             finished = attempt.finished.pop(report.when or "call", None) if attempt is not None else None
             if finished is not None:
                 attributes[REPORT_KEY] = [packed(finished)]
