@@ -177,6 +177,8 @@ class TestReports:
                     time.sleep(0.2)
                 def phase_ended(self, usage):
                     pass
+                def leave(self):
+                    pass
 
             def pytest_sessionstart(session):
                 session.config.stash[SESSION].observers.append(Slow())

@@ -18,6 +18,8 @@ from pytest_memory.plugin.transport import FinishedPhase, keep_phase, pack_kept,
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pluggy
+
     from pytest_memory.plugin.phases import Attempt, PhaseHooks
     from pytest_memory.plugin.transport import Kept, Packed
 
@@ -85,10 +87,17 @@ def packed(finished: FinishedPhase | Kept) -> Packed:
     return pack_phase(finished) if isinstance(finished, FinishedPhase) else pack_kept(finished)
 
 
-def others_report(manager: pytest.PytestPluginManager) -> bool:
-    """Whether anybody but pytest runs tests or makes reports in this process."""
+def others_run(manager: pytest.PytestPluginManager) -> bool:
+    """Whether anybody but pytest runs tests in this process."""
     hook = manager.hook
     running = [*hook.pytest_runtest_protocol.get_hookimpls(), *hook.pytest_runtestloop.get_hookimpls()]
-    making = hook.pytest_runtest_makereport.get_hookimpls()
-    others = [impl for impl in running if not (impl.wrapper or impl.hookwrapper)] + making
-    return any(impl.function.__module__.partition(".")[0] not in _KNOWN for impl in others)
+    return any(map(_foreign, [impl for impl in running if not (impl.wrapper or impl.hookwrapper)]))
+
+
+def others_report(manager: pytest.PytestPluginManager) -> bool:
+    """Whether anybody but pytest runs tests or makes reports in this process."""
+    return others_run(manager) or any(map(_foreign, manager.hook.pytest_runtest_makereport.get_hookimpls()))
+
+
+def _foreign(impl: pluggy.HookImpl) -> bool:
+    return impl.function.__module__.partition(".")[0] not in _KNOWN

@@ -51,6 +51,11 @@ if TYPE_CHECKING:
             """Told that a phase begins, by its index in ``ACTIVITIES``, before anything is measured."""
             ...
 
+        @property
+        def leave(self) -> Callable[[], object]:
+            """Told that a test has ended, after the end of its teardown."""
+            ...
+
         def phase_ended(self, usage: PhaseUsage) -> None:
             """A phase has ended, whatever way, and was measured as far as it was planned."""
             ...
@@ -331,6 +336,9 @@ class PhaseHooks(Hooks):
         for observer in self._observers:
             if observer.takes_usage:
                 observer.phase_ended(named(PhaseUsage, (seconds, heap, resident, unmeasured)))
+            if phase == "teardown":
+                leave = observer.leave
+                leave()
         if plan is NOTHING:
             return None
         judged, finished = plan.judged, None

@@ -13,7 +13,7 @@ from pytest_memory.declaration import Hooks, is_controller, is_worker
 from pytest_memory.instruments.started import process_started
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.recorder_places import SESSION_FOLDER, Place, make_place, tell_last_death
-from pytest_memory.plugin.recorder_tests import TestLog
+from pytest_memory.plugin.recorder_tests import AnnouncedTests, TestLog
 from pytest_memory.recorder.channel import JOURNAL_NAME, Breadcrumb
 from pytest_memory.recorder.folders import crumb_path, remove_session
 from pytest_memory.recorder.forks import call_in_forks
@@ -29,6 +29,7 @@ OWN_PHASES = "pytest-memory-recorder-phases"
 """What follows the phases where nothing of ours measures them (``plugin/recorder_alone.py``)."""
 
 _FLIGHT = "pytest-memory-recorder"
+_ANNOUNCED = "pytest-memory-recorder-tests"
 
 
 def register_recorder(config: pytest.Config, session: MemorySession) -> None:
@@ -58,7 +59,7 @@ def register_recorder(config: pytest.Config, session: MemorySession) -> None:
 
 
 def take_off(config: pytest.Config, settings: FlightSettings, *, watermark: bool) -> Flight:
-    """Leave the first breadcrumb of this process, and register what follows its tests.
+    """Leave the first breadcrumb of this process, and register what goes on from there.
 
     Args:
         config: pytest's.
@@ -73,8 +74,6 @@ def take_off(config: pytest.Config, settings: FlightSettings, *, watermark: bool
         from pytest_memory.plugin.recorder_seldom import WorkerFolders
 
         manager.register(WorkerFolders(flight), "pytest-memory-recorder-workers")
-    elif tests is not None:
-        manager.register(tests, "pytest-memory-recorder-tests")
     return flight
 
 
@@ -150,6 +149,11 @@ class Flight(Hooks):
             self._config.pluginmanager.unregister(own)
         session.observers.append(self.tests)
 
+    def follow_announcements(self) -> None:
+        """Let pytest tell where each test begins and ends."""
+        if self.tests is not None and not self._config.pluginmanager.has_plugin(_ANNOUNCED):
+            self._config.pluginmanager.register(AnnouncedTests(self.tests), _ANNOUNCED)
+
     def leave_to_parent(self) -> None:
         """This process is a fork of the one that is recorded: it has no journal and no recorder."""
         if self.tests is not None:
@@ -186,7 +190,7 @@ class Flight(Hooks):
         """Let the recorder write everything."""
         self._status = int(exitstatus)
         if self.tests is not None and self.tests.running:  # Ctrl-C, or pytest.exit
-            self.tests.pytest_runtest_logfinish()
+            self.tests.leave()
         if self.tests is not None and self.tests.journal is not None and self.tests.journal.failure:
             self._note(f"the journal is incomplete: {self.tests.journal.failure}")
         if self._recording is not None:
@@ -222,6 +226,15 @@ class Flight(Hooks):
             return (yield)
         finally:
             self.crumb.idle()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        """The measured phases say where a test begins and ends, unless somebody runs them in another process."""
+        if self._session is not None and self._session.phases is not None:
+            from pytest_memory.plugin.carrying import others_run
+
+            if others_run(self._config.pluginmanager):
+                self.follow_announcements()
 
     # --- the end ---------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ def register_recording_alone(config: pytest.Config) -> None:
         flight = take_off(config, settings, watermark=True)
         if flight.tests is not None and not is_controller(config):
             config.pluginmanager.register(OwnPhases(flight.tests), OWN_PHASES)
+            flight.follow_announcements()
 
 
 class OwnPhases(Hooks):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pytest_memory.recorder.journal import JournalWriter
 
 
-class TestLog(Hooks):
-    """Follows the tests of one process, and is the plugin that is told where each begins and ends.
+class TestLog:
+    """Follows the tests of one process.
 
     A phase shorter than 0.1 ms gets no reading of its own: what it used counts with the phase after it.
 
@@ -26,17 +26,19 @@ class TestLog(Hooks):
         worker: As in :class:`pytest_memory.model.Series`.
 
     Attributes:
+        begin: See :meth:`Follower.begin <pytest_memory.recorder.cells.Follower.begin>`.
         enter: See :meth:`Follower.enter <pytest_memory.recorder.cells.Follower.enter>`.
+        leave: See :meth:`Follower.finish <pytest_memory.recorder.cells.Follower.finish>`.
         takes_usage: Whether there is a journal, for which the end of a phase matters.
     """
 
     __slots__ = (
-        "_begin",
-        "_finish",
         "_follower",
         "_journal",
         "_watermark",
+        "begin",
         "enter",
+        "leave",
         "takes_usage",
     )
     __test__ = False  # no test of pytest's
@@ -45,7 +47,7 @@ class TestLog(Hooks):
         self._journal: JournalWriter | None = None
         self._watermark: Watermark | None = None
         self._follower = follower = make_follower(crumb.cells, worker)
-        self._begin, self.enter, self._finish = follower.begin, follower.enter, follower.finish
+        self.begin, self.enter, self.leave = follower.begin, follower.enter, follower.finish
         self.takes_usage = False
 
     @property
@@ -74,16 +76,6 @@ class TestLog(Hooks):
         self._watermark = watermark
         self._follower.read = None if watermark is None else watermark.read
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins, also one whose phases run in another process (pytest-forked)."""
-        self._begin(nodeid)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logfinish(self) -> None:
-        """The test has ended: it goes into the journal."""
-        self._finish()
-
     def phase_ended(self, usage: PhaseUsage) -> None:
         """The running phase has ended, and somebody has measured it."""
         self._follower.end(usage.resident, None if usage.heap is None else usage.heap.peak)
@@ -97,9 +89,36 @@ class TestLog(Hooks):
     def close(self) -> None:
         """Close what is open."""
         if self.running:
-            self._finish()
+            self.leave()
         if self._watermark is not None:
             self._watermark.close()
         if self._journal is not None:
             self._journal.close()
         self.journal = self.watermark = None
+
+
+class AnnouncedTests(Hooks):
+    """Is told where each test begins and ends by pytest.
+
+    Registered where nobody else can tell: two more hooks cost every test.
+
+    Args:
+        log: Follows the tests.
+    """
+
+    __slots__ = ("_log",)
+
+    def __init__(self, log: TestLog) -> None:
+        self._log = log
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins, also one whose phases run in another process (pytest-forked)."""
+        begin = self._log.begin
+        begin(nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(self) -> None:
+        """The test has ended: it goes into the journal."""
+        leave = self._log.leave
+        leave()
