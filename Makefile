@@ -104,7 +104,7 @@ bench: $(INSTALLED) ## Measure what the plugin costs, against a run without it
 
 NATIVE := src/pytest_memory/engines/native
 # The core without its Python face, and a stand-in for the interpreter.
-CORE_TEST := tests/native/core_test.c $(filter-out $(addprefix $(NATIVE)/,module.c engine.c pyalloc.c frames.c),$(wildcard $(NATIVE)/*.c))
+CORE_TEST := tests/native/core_test.c $(filter-out $(addprefix $(NATIVE)/,module.c telling.c engine.c pyalloc.c frames.c),$(wildcard $(NATIVE)/*.c))
 CORE_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -fno-builtin
 STRESS_ARGS ?= --seconds 2
 SANITIZERS ?= address,undefined thread

@@ -57,6 +57,7 @@ def measure(libraries: list[str]) -> dict[str, float]:
     began = time.process_time()
     core.install()
     core.answers(tuple, tuple)
+    core.tells(tuple, (), (), None)
     found = {"install": time.process_time() - began, "libraries": len(core.libraries())}
 
     def nothing(*_: object) -> None:
@@ -64,7 +65,7 @@ def measure(libraries: list[str]) -> dict[str, float]:
 
     for name, granularity in (("python", core.PYTHON), ("malloc", core.MALLOC)):
         for detail, sites in (("counters", False), ("sampled", True)):
-            arguments = (granularity, sites, False, False, 0, nothing, None)
+            arguments = (granularity, sites, False, False, 0, {}, 0, False)
             key = f"window, {name} {detail}"
             opener = core.opener(*arguments)
             found[key] = fastest(lambda opener=opener: opener.open(1).close(), 1000, 20)  # type: ignore[misc]

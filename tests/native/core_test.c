@@ -15,6 +15,7 @@
 #include "../../src/pytest_memory/engines/native/intervals.h"
 #include "../../src/pytest_memory/engines/native/ledger.h"
 #include "../../src/pytest_memory/engines/native/patch.h"
+#include "../../src/pytest_memory/engines/native/shares.h"
 #include "../../src/pytest_memory/engines/native/sites.h"
 #include "../../src/pytest_memory/engines/native/threads.h"
 #include "../../src/pytest_memory/engines/native/windows.h"
@@ -32,7 +33,8 @@ static int failures;
 
 /* --- the stand-in for the interpreter --- */
 
-static _Thread_local int where; /* the function that a thread pretends to be in */
+static _Thread_local int where;  /* the function that a thread pretends to be in */
+static _Thread_local int32_t odd; /* 1 for the second of the two calls on each line */
 static char code_objects[64];
 static size_t pretended_depth = 3;
 
@@ -46,12 +48,12 @@ size_t pm_frames_walk(struct pm_frame *frames, size_t room, const void *outside)
     size_t depth = pretended_depth < room ? pretended_depth : room;
     for (size_t i = 0; i < depth; i++) {
         int function = (where + (int)i) % 64;
-        frames[i] = (struct pm_frame){&code_objects[function], &code_objects[function], function, (int32_t)(i * 2)};
+        frames[i] = (struct pm_frame){&code_objects[function], &code_objects[function], function, (int32_t)(i * 2) + odd};
     }
     return depth;
 }
 
-int32_t pm_frames_line(const struct pm_frame *frame) { return frame->first_line + frame->instruction; }
+int32_t pm_frames_line(const struct pm_frame *frame) { return frame->first_line + frame->instruction / 2 * 2; }
 
 size_t pm_frames_filename(const void *code, char *buffer, size_t room) {
     return (size_t)snprintf(buffer, room, "file%d.py", (int)((const char *)code - code_objects));
@@ -519,6 +521,67 @@ static void test_forked_inside_an_allocator(void) {
     EXPECT(reading.allocated, 110);
 }
 
+static uint32_t stack_at(struct pm_stacks *stacks, int function, int32_t call) {
+    where = function;
+    odd = call;
+    uint32_t stack = pm_stacks_find(stacks);
+    where = odd = 0;
+    return stack;
+}
+
+struct shared {
+    struct pm_site_reading readings[2];
+    int64_t peak;
+    size_t count;
+    struct {
+        int64_t bytes, count;
+    } expected[2];
+};
+
+/* Exact blocks stay as they are, and samples share the rest of a peak that is known to the byte. */
+static void test_samples_are_scaled_to_the_peak(void) {
+    struct pm_stacks *stacks = pm_stacks_make();
+    uint32_t one = stack_at(stacks, 1, 0), two = stack_at(stacks, 2, 0);
+    const struct shared cases[] = {
+        {{{one, 50, 0, 5, 0, 0}, {two, 30, 0, 3, 0, 0}}, 160, 2, {{100, 10}, {60, 6}}},
+        {{{one, 700, 700, 1, 0, 0}, {two, 50, 0, 5, 0, 0}}, 800, 2, {{700, 1}, {100, 10}}},
+        {{{one, 60, 40, 4, 0, 0}, {two, 0, 0, 0, 0, 0}}, 50, 1, {{50, 3}, {0, 0}}},       /* a stack of both kinds */
+        {{{one, 700, 700, 7, 0, 0}, {two, 0, 0, 2, 0, 0}}, 700, 2, {{700, 7}, {0, 2}}},   /* nothing is estimated */
+        {{{one, 700, 700, 1, 0, 0}, {two, 50, 0, 5, 0, 0}}, 690, 2, {{700, 1}, {0, 1}}},  /* threads between two counts */
+        {{{one, 0, 0, 0, 9, 1}, {two, 0, 0, 0, 0, 0}}, 0, 0, {{0, 0}, {0, 0}}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pm_share shares[2] = {{0}};
+        EXPECT(pm_shares_at_peak(stacks, cases[i].readings, 2, cases[i].peak, shares), cases[i].count);
+        for (size_t j = 0; j < cases[i].count; j++) {
+            EXPECT(shares[j].bytes, cases[i].expected[j].bytes);
+            EXPECT(shares[j].count, cases[i].expected[j].count);
+        }
+    }
+}
+
+/* Two calls on one line are one place; what found no room is a place of its own, and so is a stack without frames. */
+static void test_shares_are_told_by_place(void) {
+    struct pm_stacks *stacks = pm_stacks_make();
+    uint32_t first = stack_at(stacks, 1, 0), again = stack_at(stacks, 1, 1), other = stack_at(stacks, 5, 0);
+    pretended_depth = 0;
+    uint32_t empty = stack_at(stacks, 9, 0);
+    pretended_depth = 3;
+    EXPECT(first != again, 1);
+    struct pm_site_reading readings[] = {{first, 0, 0, 0, 10, 1}, {other, 0, 0, 0, 25, 2}, {again, 0, 0, 0, 20, 3},
+                                         {PM_STACK_NONE, 0, 0, 0, 7, 1}, {empty, 0, 0, 0, 7, 2}, {first, 5, 5, 1, 0, 0}};
+    struct pm_share shares[6] = {{0}};
+    EXPECT(pm_shares_leaked(stacks, readings, 6, shares), 4);
+    EXPECT(shares[0].bytes, 30);
+    EXPECT(shares[0].count, 4);
+    EXPECT(shares[0].depth, 3);
+    EXPECT(shares[0].stack, again); /* the larger of the two */
+    EXPECT(shares[1].stack, other);
+    EXPECT(shares[2].stack, empty);
+    EXPECT(shares[2].depth, 0);
+    EXPECT(shares[3].stack, PM_STACK_NONE);
+}
+
 int main(void) {
     for (int i = 0; i < PM_FUNCTION_COUNT; i++) pm_functions[i].original = NULL;
     pm_real.malloc = malloc, pm_real.free = free, pm_real.calloc = calloc, pm_real.realloc = realloc;
@@ -545,6 +608,8 @@ int main(void) {
     test_a_thread_that_joins_twice();
     test_no_room_is_not_endless_room();
     test_forked_inside_an_allocator();
+    test_samples_are_scaled_to_the_peak();
+    test_shares_are_told_by_place();
     printf("%d failed\n", failures);
     return failures != 0;
 }

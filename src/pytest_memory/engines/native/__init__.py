@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_memory.engines.base import EngineWindow, WindowRequest
-    from pytest_memory.engines.native.core import Core, Finish
+    from pytest_memory.engines.native.core import Core
     from pytest_memory.errors import EngineUnavailable
+    from pytest_memory.model import StackFrame
 
 
 class NativeEngine:
@@ -60,19 +61,14 @@ class NativeEngine:
         """What opens windows as a request asks: a function of C, so that nothing of it is allocated inside them."""
         ledger, detail, leaks = self._ledgers[request.granularity], request.detail, request.leaks
         stacks = detail != "counters" or leaks
-        finish: Finish | None = None
+        every, limit = detail == "stacks" or leaks, -1
+        frames: dict[int, StackFrame] = {}
         if stacks:  # loaded now, since what is imported inside a window counts
-            from pytest_memory.engines.native.sites import SiteReadings
+            from pytest_memory.engines.native.sites import SAMPLED_SITES, known_frames
 
-            finish = SiteReadings(self._core, ledger)
+            frames, limit = known_frames(self._core, ledger), -1 if every else SAMPLED_SITES
         return self._core.opener(
-            ledger,
-            stacks,
-            detail == "stacks" or leaks,
-            request.current_thread_only,
-            request.outside,
-            finish,
-            request,
+            ledger, stacks, every, request.current_thread_only, request.outside, frames, limit, leaks
         ).open
 
     def stand_aside(self) -> None:

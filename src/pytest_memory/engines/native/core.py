@@ -5,20 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pytest_memory.engines.base import EngineWindow, HeapReading, WindowRequest
-    from pytest_memory.model import HeapUsage
+    from collections.abc import Callable
 
-SiteNumbers = tuple[int, int, int, int, int, int]
-"""Bytes at the peak and those of them that are no estimate, count at the peak, bytes and count live at the end, number
-of the stack."""
-
-
-class Finish(Protocol):
-    """Makes a reading of a window with call stacks. What it allocates counts nowhere."""
-
-    def __call__(self, request: WindowRequest, usage: HeapUsage, sites: list[SiteNumbers], /) -> HeapReading:
-        """There is at least one site."""
-        ...
+    from pytest_memory.engines.base import EngineWindow, HeapReading
+    from pytest_memory.model import AllocationSite, HeapUsage, StackFrame
 
 
 class Opener(Protocol):
@@ -38,6 +28,7 @@ class Core(Protocol):
 
     MALLOC: int
     PYTHON: int
+    KEPT_FRAMES: int
 
     def install(self) -> None:
         """Put the hooks in place, once in a process.
@@ -51,6 +42,24 @@ class Core(Protocol):
         """Say what windows answer with; before the first opens."""
         ...
 
+    def tells(
+        self,
+        site: type[AllocationSite],
+        no_python: tuple[StackFrame, ...],
+        no_room: tuple[StackFrame, ...],
+        renamed: Callable[[tuple[StackFrame, ...]], tuple[StackFrame, ...]] | None,
+        /,
+    ) -> None:
+        """Say what call stacks are told as; before a window with call stacks opens.
+
+        Args:
+            site: What each is made.
+            no_python: The frames of a stack without any of Python's.
+            no_room: Those of all stacks that found no room.
+            renamed: Makes of a stack's frames those to be shown, where that is called for.
+        """
+        ...
+
     def opener(
         self,
         ledger: int,
@@ -58,18 +67,23 @@ class Core(Protocol):
         every: bool,
         thread_only: bool,
         outside: int,
-        finish: Finish | None,
-        request: WindowRequest,
+        frames: dict[int, StackFrame],
+        limit: int,
+        leaks: bool,
         /,
     ) -> Opener:
-        """What opens windows on a ledger; closing one gives its reading, which ``finish`` makes of call stacks.
+        """What opens windows on a ledger; closing one gives its reading. What that allocates counts nowhere.
 
-        It is ``None`` where none are asked for.
+        Args:
+            ledger: Which.
+            sites: Capture call stacks.
+            every: Each of them, in place of a sample.
+            thread_only: Count the calling thread alone.
+            outside: See :attr:`pytest_memory.engines.base.WindowRequest.outside`.
+            frames: Those known so far by ``code << 32 | line``, most of all for the next window; makes those missing.
+            limit: Of how many stacks live at the peak to tell; negative for all.
+            leaks: Tell of those with something live at the end.
         """
-        ...
-
-    def places(self, ledger: int, site: int, /) -> tuple[int, ...]:
-        """The frames of a stack, most recent first, as ``code << 32 | line``; until the next window opens."""
         ...
 
     def code(self, ledger: int, number: int, /) -> tuple[str, str]:

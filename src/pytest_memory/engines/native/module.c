@@ -7,13 +7,13 @@
 #include "patch.h"
 #include "sites.h"
 #include "stacks.h"
+#include "telling.h"
 
 /* What opens windows as one request asks. */
 struct opener_object {
     PyObject_HEAD
     struct pm_request wanted;
-    PyObject *finish;
-    PyObject *request;
+    struct pm_telling telling;
 };
 
 struct window_object {
@@ -26,21 +26,6 @@ struct window_object {
 static PyObject *refuse(const char *reason) {
     PyErr_SetString(PyExc_RuntimeError, reason);
     return NULL;
-}
-
-static PyObject *site_list(struct pm_session *session) {
-    struct pm_ledger *ledger = &pm_ledgers[session->request.ledger];
-    PyObject *list = PyList_New(0);
-    for (uint32_t site = 0; list && site < pm_sites_known(ledger); site++) {
-        struct pm_site_reading reading;
-        if (!pm_sites_read(ledger, session->window, site, &reading)) continue;
-        PyObject *item = Py_BuildValue("(LLLLLI)", (long long)reading.bytes, (long long)reading.exact,
-                                       (long long)reading.count, (long long)reading.leaked_bytes,
-                                       (long long)reading.leaked_count, site);
-        if (!item || PyList_Append(list, item) < 0) Py_CLEAR(list);
-        Py_XDECREF(item);
-    }
-    return list;
 }
 
 /* The kinds of tuple that a window answers with. */
@@ -57,29 +42,27 @@ static PyObject *reading_of(PyObject *usage, const char *reason) {
     return pm_named(reading_type, 4, values);
 }
 
+static PyObject *reading_with_sites(struct window_object *self, PyObject *usage, int64_t peak) {
+    PyObject *sites, *leaked;
+    if (!usage || !pm_tell(&self->opener->telling, &self->session, peak, &sites, &leaked)) {
+        Py_XDECREF(usage);
+        return NULL;
+    }
+    PyObject *values[] = {usage, sites, leaked, PyUnicode_FromString("")};
+    return pm_named(reading_type, 4, values);
+}
+
 static void unmute(void) {
     if (pm_muted(&pm_self)) pm_self.standing -= PM_MUTED; /* a fork in between has unmuted the child */
 }
 
-/* Nearly every window is answered here, without a call into Python. */
 static PyObject *answer(struct window_object *self, const char *reason, const struct pm_reading *reading) {
     if (reason) return reading_of(Py_NewRef(Py_None), reason);
     PyObject *usage = usage_of(reading);
-    if (!usage) return NULL;
-    PyObject *sites = self->session.request.sites ? site_list(&self->session) : NULL;
-    if (sites && PyList_GET_SIZE(sites)) {
-        return PyObject_CallFunction(self->opener->finish, "ONN", self->opener->request, usage, sites);
-    }
-    if (!sites && PyErr_Occurred()) {
-        Py_DECREF(usage);
-        return NULL;
-    }
-    Py_XDECREF(sites);
-    return reading_of(usage, "");
+    return self->session.request.sites ? reading_with_sites(self, usage, reading->peak) : reading_of(usage, "");
 }
 
-PyDoc_STRVAR(close_doc, "close() -> a reading, made by finish(request, usage, sites) if there are call stacks to tell of\n\n"
-                        "sites: a list of (bytes at peak, those not estimated, count at peak, bytes live, count live, number)");
+PyDoc_STRVAR(close_doc, "close() -> a reading");
 
 /* Written in C so that closing a window allocates nothing in it, not even a frame. */
 static PyObject *window_close(PyObject *object, PyObject *unused) {
@@ -204,15 +187,13 @@ static PyObject *opener_open(PyObject *object, PyObject *seed) {
 static int opener_traverse(PyObject *object, visitproc visit, void *arg) {
     struct opener_object *self = (struct opener_object *)object;
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->finish);
-    Py_VISIT(self->request);
+    Py_VISIT(self->telling.frames);
     return 0;
 }
 
 static int opener_clear(PyObject *object) {
     struct opener_object *self = (struct opener_object *)object;
-    Py_CLEAR(self->finish);
-    Py_CLEAR(self->request);
+    Py_CLEAR(self->telling.frames);
     return 0;
 }
 
@@ -247,46 +228,45 @@ static PyType_Spec opener_spec = {
 
 static PyTypeObject *opener_type;
 
-PyDoc_STRVAR(opener_doc, "opener(ledger, sites, every, thread_only, outside, finish, request) -> Opener");
+PyDoc_STRVAR(tells_doc, "tells(site, no_python, no_room, renamed) -> None\n\n"
+                        "What call stacks are told as: a site is a tuple of (bytes, count, frames); the frames of a stack\n"
+                        "without any of Python's, and of all those that found no room; what makes of a stack's frames those\n"
+                        "to be shown, or None.");
+
+static PyObject *module_tells(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *kind, *no_python, *no_room, *renamed;
+    if (!PyArg_ParseTuple(arguments, "O!O!O!O", &PyType_Type, &kind, &PyTuple_Type, &no_python, &PyTuple_Type, &no_room,
+                          &renamed) ||
+        !pm_telling_as(kind, no_python, no_room, renamed)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(opener_doc, "opener(ledger, sites, every, thread_only, outside, frames, limit, leaks) -> Opener\n\n"
+                         "frames: a dict of the frames known so far by (code << 32 | line), which makes those that are\n"
+                         "missing. limit: how many stacks live at the peak are told of; negative for all. leaks: those with\n"
+                         "something live at the end are, too.");
 
 static PyObject *module_opener(PyObject *module, PyObject *arguments) {
     (void)module;
-    int ledger, sites, every, thread_only, outside;
-    PyObject *finish, *request;
-    if (!PyArg_ParseTuple(arguments, "ipppiOO", &ledger, &sites, &every, &thread_only, &outside, &finish, &request)) {
+    int ledger, sites, every, thread_only, outside, leaks;
+    Py_ssize_t limit;
+    PyObject *frames;
+    if (!PyArg_ParseTuple(arguments, "ipppiO!np", &ledger, &sites, &every, &thread_only, &outside, &PyDict_Type, &frames,
+                          &limit, &leaks)) {
         return NULL;
     }
     if (ledger < 0 || ledger >= PM_LEDGERS) return refuse("there is no such ledger");
     if (!reading_type) return refuse("answers() has not said what windows answer with");
+    if (sites && !pm_telling_ready()) return refuse("tells() has not said what call stacks are told as");
     struct opener_object *opener = (struct opener_object *)opener_type->tp_alloc(opener_type, 0);
     if (!opener) return NULL;
     opener->wanted = (struct pm_request){
         .ledger = ledger, .sites = sites, .every = every, .thread_only = thread_only, .outside = outside};
-    opener->finish = Py_NewRef(finish);
-    opener->request = Py_NewRef(request);
+    opener->telling = (struct pm_telling){Py_NewRef(frames), limit, leaks};
     return (PyObject *)opener;
-}
-
-PyDoc_STRVAR(places_doc, "places(ledger, site) -> tuple of (code << 32 | line), most recent first\n\n"
-                         "Empty for a stack without Python frames. Stands until the next window opens.");
-
-static PyObject *module_places(PyObject *module, PyObject *arguments) {
-    (void)module;
-    unsigned int site;
-    int ledger;
-    if (!PyArg_ParseTuple(arguments, "iI", &ledger, &site)) return NULL;
-    struct pm_stacks *stacks = ledger >= 0 && ledger < PM_LEDGERS ? pm_sites_stacks(ledger) : NULL;
-    if (!stacks || site >= pm_stacks_count(stacks)) return refuse("there is no such site");
-    const struct pm_place *places;
-    size_t depth = pm_stacks_places(stacks, site, &places);
-    PyObject *result = PyTuple_New((Py_ssize_t)depth);
-    for (size_t i = 0; result && i < depth; i++) {
-        uint64_t value = (uint64_t)places[i].code << 32 | (uint32_t)places[i].line;
-        PyObject *item = PyLong_FromUnsignedLongLong(value);
-        if (!item) Py_CLEAR(result);
-        if (item) PyTuple_SET_ITEM(result, (Py_ssize_t)i, item);
-    }
-    return result;
 }
 
 PyDoc_STRVAR(code_doc, "code(ledger, number) -> (filename, name)");
@@ -402,7 +382,7 @@ static PyMethodDef methods[] = {
     {"install", module_install, METH_NOARGS, install_doc},
     {"answers", module_answers, METH_VARARGS, answers_doc},
     {"opener", module_opener, METH_VARARGS, opener_doc},
-    {"places", module_places, METH_VARARGS, places_doc},
+    {"tells", module_tells, METH_VARARGS, tells_doc},
     {"code", module_code, METH_VARARGS, code_doc},
     {"generation", module_generation, METH_O, generation_doc},
     {"aside", module_aside, METH_NOARGS, "Unhook the Python allocators, if no window needs them."},
@@ -416,7 +396,8 @@ static int module_exec(PyObject *module) {
     if (!window_type && !(window_type = (PyTypeObject *)PyType_FromSpec(&window_spec))) return -1;
     if (!opener_type && !(opener_type = (PyTypeObject *)PyType_FromSpec(&opener_spec))) return -1;
     return PyModule_AddIntConstant(module, "MALLOC", PM_MALLOC) < 0 ||
-                   PyModule_AddIntConstant(module, "PYTHON", PM_PYTHON) < 0
+                   PyModule_AddIntConstant(module, "PYTHON", PM_PYTHON) < 0 ||
+                   PyModule_AddIntConstant(module, "KEPT_FRAMES", PM_KEPT_FRAMES) < 0
                ? -1
                : 0;
 }
