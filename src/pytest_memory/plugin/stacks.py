@@ -46,7 +46,10 @@ def sites_of_test(sites: Iterable[AllocationSite], surrounding: int = 0) -> tupl
     cut: list[AllocationSite] = []
     for site in sites:
         size, count, frames = site
-        position = _called_at(frames, surrounding)
+        if not surrounding and frames and frames[-1].function == _CALLS[0]:  # the engine has left out what called it
+            position: int | None = len(frames) - 1
+        else:
+            position = _called_at(frames, surrounding)
         if position is None:
             cut.append(site)
         elif not frames[position].filename.startswith(_OURS):
@@ -59,8 +62,6 @@ def _called_at(frames: tuple[StackFrame, ...], surrounding: int) -> int | None:
 
     Not the innermost, because the test may run a pytest of its own.
     """
-    if not surrounding and frames and frames[-1].function == _CALLS[0]:  # the engine has left out what called it
-        return len(frames) - 1
     found = []
     for name in _CALLS:
         calls = [position for position in range(len(frames) - 1, -1, -1) if frames[position].function == name]

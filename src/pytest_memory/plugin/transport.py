@@ -129,7 +129,7 @@ class Showcase:
         if not finished.sites or finished.phase != "call" or heap is None:
             return
         nodeid = finished.nodeid
-        if any(verdict.outcome == "exceeded" for verdict in finished.verdicts):
+        if finished.verdicts and any(verdict.outcome == "exceeded" for verdict in finished.verdicts):
             self._failed.add(nodeid)
         if nodeid in self._sites:  # an earlier attempt at the same test
             self._sites[nodeid] = finished.sites

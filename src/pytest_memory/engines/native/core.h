@@ -85,6 +85,18 @@ struct pm_thread {
 
 extern PM_HIDDEN PM_THREAD_LOCAL struct pm_thread pm_self;
 
+/* The same, asked for anew behind a call. The compiler would keep in a register where it found pm_self before, and for
+ * that store and restore the register in every hook. */
+static inline struct pm_thread *pm_self_again(void) {
+#if defined(__x86_64__) && defined(__LP64__) && defined(__GLIBC__)
+    struct pm_thread *self;
+    __asm__ volatile("movq %%fs:0, %0\n\taddq pm_self@gottpoff(%%rip), %0" : "=r"(self) : : "cc");
+    return self;
+#else
+    return &pm_self;
+#endif
+}
+
 static inline bool pm_nested(const struct pm_thread *self) { return (uint8_t)(self->standing / PM_NESTED); }
 
 static inline bool pm_muted(const struct pm_thread *self) { return (uint8_t)(self->standing / PM_MUTED); }

@@ -126,12 +126,18 @@ static inline uint32_t *pm_quick_cell(int which, struct pm_window *window, void 
     struct pm_leaf *leaf = window->leaf;
     uintptr_t offset = address - leaf->begin;
     if (PM_UNLIKELY(offset > PM_LEAF_MASK)) {
-        leaf = address ? pm_shadow_leaf(&pm_ledgers[which].blocks, address) : NULL;
+        leaf = address && window->home ? pm_shadow_leaf(&pm_ledgers[which].blocks, address) : NULL;
         if (!leaf) return NULL;
         if (leaf->begin) window->leaf = leaf; /* the first is never remembered: no block at all would lie there */
         offset = address - leaf->begin;
     }
     return pm_leaf_cell(leaf, offset);
+}
+
+/* The window that pm_quick_window() gave before a call: nobody opens or closes one meanwhile, or it is nobody's by now, in
+ * the child of a signal handler that forked. There no block is an ordinary one. */
+static inline struct pm_window *pm_quick_window_again(int which) {
+    return atomic_load_explicit(&pm_simple[which], memory_order_acquire);
 }
 
 /* Count a new block; false, having done nothing, if it is not an ordinary one, or none. */

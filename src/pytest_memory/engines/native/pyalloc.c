@@ -19,6 +19,15 @@ static PM_THREAD_LOCAL bool probed;
  * our function with the context of the one before, which is NULL for the interpreter's own allocators. */
 static const PyMemAllocatorEx *beneath(void *context) { return context ? context : &below[DOMAINS - 1][0]; }
 
+/* One instruction, where the compiler would make two and a register more. */
+static inline void enter_python(struct pm_thread *self) {
+#ifdef __x86_64__
+    __asm__ volatile("orq $1, %0" : "+m"(self->standing) : : "cc");
+#else
+    self->standing |= PM_IN_PYTHON;
+#endif
+}
+
 static inline bool counting(uint32_t state, const struct pm_thread *self) {
     return pm_state_of(state, PM_PYTHON) & PM_OPEN && !(self->standing & PM_IN_PYTHON) && !pm_nested(self);
 }
@@ -35,8 +44,13 @@ static PM_NOINLINE void *account(void *block, size_t size) {
     return block;
 }
 
-static inline void *account_quickly(struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
-    if (PM_UNLIKELY(!pm_quick_add(PM_PYTHON, window, self, block, size))) return account(block, size);
+/* Back from the allocator: what was known before is asked for anew, which takes less than to keep it. */
+static inline void *account_quickly(void *block, size_t size) {
+    struct pm_thread *self = pm_self_again();
+    self->standing &= ~PM_IN_PYTHON;
+    if (PM_UNLIKELY(!pm_quick_add(PM_PYTHON, pm_quick_window_again(PM_PYTHON), self, block, size))) {
+        return account(block, size);
+    }
     return block;
 }
 
@@ -56,12 +70,9 @@ static PM_NOINLINE void *long_malloc(void *context, size_t size) {
 static void *hook_malloc(void *context, size_t size) {
     struct pm_thread *self = &pm_self;
     const PyMemAllocatorEx *next = context;
-    struct pm_window *window = quick_window(context, self);
-    if (PM_UNLIKELY(!window)) return long_malloc(context, size);
-    self->standing |= PM_IN_PYTHON;
-    void *block = next->malloc(next->ctx, size);
-    self->standing &= ~PM_IN_PYTHON;
-    return account_quickly(window, self, block, size);
+    if (PM_UNLIKELY(!quick_window(context, self))) return long_malloc(context, size);
+    enter_python(self);
+    return account_quickly(next->malloc(next->ctx, size), size);
 }
 
 static PM_NOINLINE void *long_calloc(void *context, size_t count, size_t size) {
@@ -77,12 +88,9 @@ static PM_NOINLINE void *long_calloc(void *context, size_t count, size_t size) {
 static void *hook_calloc(void *context, size_t count, size_t size) {
     struct pm_thread *self = &pm_self;
     const PyMemAllocatorEx *next = context;
-    struct pm_window *window = quick_window(context, self);
-    if (PM_UNLIKELY(!window)) return long_calloc(context, count, size);
-    self->standing |= PM_IN_PYTHON;
-    void *block = next->calloc(next->ctx, count, size);
-    self->standing &= ~PM_IN_PYTHON;
-    return account_quickly(window, self, block, count * size);
+    if (PM_UNLIKELY(!quick_window(context, self))) return long_calloc(context, count, size);
+    enter_python(self);
+    return account_quickly(next->calloc(next->ctx, count, size), count * size);
 }
 
 static PM_NOINLINE void *long_realloc(void *context, void *old, size_t size) {
@@ -111,13 +119,13 @@ static void *hook_realloc(void *context, void *old, size_t size) {
     pm_quick_lift(found);
     self->standing |= PM_IN_PYTHON;
     void *block = next->realloc(next->ctx, old, size);
-    self->standing &= ~PM_IN_PYTHON;
     if (PM_UNLIKELY(!block)) {
+        self->standing &= ~PM_IN_PYTHON;
         if (found.cell) pm_cell_set(found.cell, window->stamp | found.size);
         return NULL;
     }
     pm_quick_drop(window, found);
-    return account_quickly(window, self, block, size);
+    return account_quickly(block, size);
 }
 
 static PM_NOINLINE void long_free(void *context, void *block) {

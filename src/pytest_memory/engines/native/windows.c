@@ -7,14 +7,13 @@
 #include "threads.h"
 
 _Atomic uint32_t pm_state;
-static struct pm_window nobodys = {.home_standing = PM_NOBODY};
+static struct pm_leaf nowhere = {.begin = (uintptr_t)1 << 63}; /* no block lies under it */
+static struct pm_window nobodys = {.home_standing = PM_NOBODY, .leaf = &nowhere};
 _Atomic(struct pm_window *) pm_simple[PM_LEDGERS] = {&nobodys, &nobodys};
 struct pm_ledger pm_ledgers[PM_LEDGERS] = {
     [PM_MALLOC] = {.lock = PTHREAD_MUTEX_INITIALIZER},
     [PM_PYTHON] = {.lock = PTHREAD_MUTEX_INITIALIZER},
 };
-
-static struct pm_leaf nowhere = {.begin = (uintptr_t)1 << 63}; /* no block lies under it */
 
 static uint32_t serials; /* of windows and of samplings; 0 is nobody's */
 
