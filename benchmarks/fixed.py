@@ -57,15 +57,14 @@ def measure(libraries: list[str]) -> dict[str, float]:
     began = time.process_time()
     core.install()
     core.answers(tuple, tuple)
-    core.tells(tuple, (), (), None)
     found = {"install": time.process_time() - began, "libraries": len(core.libraries())}
 
     def nothing(*_: object) -> None:
         pass
 
     for name, granularity in (("python", core.PYTHON), ("malloc", core.MALLOC)):
-        for detail, sites in (("counters", False), ("sampled", True)):
-            arguments = (granularity, sites, False, False, 0, {}, 0, False)
+        for detail, stacks in (("counters", None), ("sampled", ({}, tuple, (), (), None))):
+            arguments = (granularity, False, False, 0, stacks, 0, False)
             key = f"window, {name} {detail}"
             opener = core.opener(*arguments)
             found[key] = fastest(lambda opener=opener: opener.open(1).close(), 1000, 20)  # type: ignore[misc]

@@ -13,17 +13,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .engines.base import HeapReading
+from .stacked import StackedWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .engines.base import EngineWindow, HeapEngine, WindowRequest
+    from .engines.base import HeapEngine, WindowRequest
     from .instruments.resident import ResidentReader, ResidentWindow
 
     Clock = Callable[[], float]
 
 
-class HeapWindow:
+class HeapWindow(StackedWindow):
     """A heap window, made by :meth:`Meter.heap_window`; closed, it may be opened again.
 
     One that the engine refuses closes with the reason.
@@ -34,13 +35,13 @@ class HeapWindow:
         sampled: It samples call stacks, so that it matters with which seed it opens.
     """
 
-    __slots__ = ("_meter", "_reading", "_start", "_window", "collect", "request", "sampled")
+    __slots__ = ("_meter", "collect", "request", "sampled")
 
     def __init__(self, meter: Meter, request: WindowRequest, collect: bool) -> None:
+        super().__init__(
+            meter._open, meter.engine.opener(request), meter._refused, gc.collect if collect else None, meter._nests
+        )
         self._meter = meter
-        self._start = meter.engine.opener(request)
-        self._window: EngineWindow | None = None
-        self._reading: HeapReading | None = None
         self.request = request
         self.collect = collect
         self.sampled = request.detail == "sampled"
@@ -64,32 +65,9 @@ class HeapWindow:
         if not meter._cheap:
             meter.measuring_seconds += meter.clock() - begun
 
-    def begin(self, seed: int) -> None:
-        """Begin to measure, and no more; garbage is not collected either.
-
-        Args:
-            seed: In place of the request's.
-        """
-        meter = self._meter
-        opened = meter._open
-        outer = opened[-1] if opened else None
-        self._reading = None
-        opened.append(self)  # before the window opens: inside it, what the meter itself needs would count
-        if outer is not None and not meter._nests and outer._window is not None:
-            reason = f"the {meter.engine.name} engine cannot open a window inside another of its own"
-            self._reading = HeapReading(None, unmeasured=reason)
-        else:
-            try:
-                start = self._start
-                self._window = start(seed)
-            except RuntimeError as refusal:  # WindowRefused, which is loaded when there is one, or what stands for it
-                if type(refusal) is not RuntimeError and not hasattr(refusal, "problem"):
-                    raise
-                self._reading = HeapReading(None, unmeasured=getattr(refusal, "problem", str(refusal)))
-
     def substitute(self, reading: HeapReading) -> None:
         """Let the window answer with another reading, taken while it was interrupted."""
-        self._reading = reading
+        self.reading = reading
 
     def close(self) -> HeapReading:
         """End the window and say what was measured inside it, and add what that takes as :meth:`open` does."""
@@ -98,24 +76,6 @@ class HeapWindow:
         begun = clock()
         reading = self.finish()
         meter.measuring_seconds += clock() - begun
-        return reading
-
-    def finish(self) -> HeapReading:
-        """End the window, collecting garbage first if it does, and say what was measured inside it."""
-        opened, running, reading = self._meter._open, self._window, self._reading
-        if opened and opened[-1] is not self and self in opened:  # it may have ended already, with its parent
-            while opened[-1] is not self:  # left open by an exception: they end with their parent
-                opened[-1].finish()
-        if running is not None:
-            if self.collect:
-                gc.collect()
-            answer = running.close()
-            self._window = None
-            if reading is None:
-                self._reading = reading = answer
-        if opened and opened[-1] is self:  # only now: shrinking the list would count as an allocation
-            opened.pop()
-        assert reading is not None  # either the engine refused, or it has just answered
         return reading
 
 
@@ -143,7 +103,7 @@ class Meter:
         self.clock = clock
         self.open_resident: Callable[[], ResidentWindow | None] = resident.open if resident is not None else _nothing
         self._cheap, self._nests = engine.capabilities.cheap, engine.capabilities.nests
-        self._open: list[HeapWindow] = []
+        self._open: list[StackedWindow] = []
 
     def heap_window(self, request: WindowRequest, *, collect: bool = False) -> HeapWindow:
         """A window to be opened, more than once if need be.
@@ -160,13 +120,23 @@ class Meter:
         window.open(request.seed)
         return window
 
+    def _refused(self, refusal: RuntimeError | None) -> HeapReading:
+        """What a window says that the engine has refused to open, or would have, inside another of its own."""
+        if refusal is None:
+            problem = f"the {self.engine.name} engine cannot open a window inside another of its own"
+            return HeapReading(None, unmeasured=problem)
+        # WindowRefused, which is loaded when there is one, or what stands for it
+        if type(refusal) is not RuntimeError and not hasattr(refusal, "problem"):
+            raise refusal
+        return HeapReading(None, unmeasured=getattr(refusal, "problem", str(refusal)))
+
     def end_windows(self, reason: str) -> None:
         """End every open heap window for good; each answers with ``reason`` when it is closed."""
         for window in reversed(self._open):
-            if window._window is not None:
-                window._window.close()
-                window._window = None
-                window._reading = HeapReading(None, unmeasured=reason)
+            if window.running is not None:
+                window.running.close()
+                window.running = None
+                window.reading = HeapReading(None, unmeasured=reason)
 
     @contextmanager
     def interrupted(self, reason: str) -> Iterator[None]:

@@ -21,7 +21,7 @@ HEAVY = {
     "msgspec",
 }
 
-COMPILED = {"_garbage"}
+COMPILED = {"_garbage", "_stacked"}
 """There where it was built."""
 
 SESSION = """
@@ -129,7 +129,7 @@ def test_while_tests_are_measured_nothing_is_loaded_that_judges_or_tells(suite):
     objects there are would pay for it."""
     modules = loaded_inside(suite, "--memory")
     floors = {module.split(".")[1] for module in of_ours(modules) if "." in module} - COMPILED
-    measuring = {"declaration", "engines", "entry", "instruments", "meter", "model", "plugin", "recorder"}
+    measuring = {"declaration", "engines", "entry", "instruments", "meter", "model", "plugin", "recorder", "stacked"}
     assert floors == measuring | {"garbage", "values"}
     assert not {f"pytest_memory.model.{name}" for name in ("limit", "record", "run", "summary")} & modules
     assert not {f"pytest_memory.recorder.{name}" for name in ("journal", "frames", "crumbs")} & modules

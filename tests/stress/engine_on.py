@@ -36,9 +36,8 @@ def begin(folder):
         core = load(folder)
         core.install()
         core.answers(tuple, tuple)
-        core.tells(tuple, (), (), None)
-        for ledger, sites in ((core.PYTHON, True), (core.MALLOC, False)):
-            WINDOWS.append(core.opener(ledger, sites, False, False, 0, {}, 0, False).open(1))
+        for ledger, stacks in ((core.PYTHON, ({}, tuple, (), (), None)), (core.MALLOC, None)):
+            WINDOWS.append(core.opener(ledger, False, False, 0, stacks, 0, False).open(1))
     except (ImportError, RuntimeError):  # an interpreter inside the interpreter, an allocator in LD_PRELOAD
         return
 

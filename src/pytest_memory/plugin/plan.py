@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_memory.engines.base import WindowRequest
 from pytest_memory.model import PHASES
 from pytest_memory.plugin.markers import TestMarks
+from pytest_memory.stacked import OWN_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from pytest_memory.policy.leaks import LeakLimit
 
 
-_PLUGGY = 4
-"""Which caller of :meth:`HeapWindow.begin` runs the hooks of a call: it is called by :meth:`HeapWindow.open`, that by
-what a hook of ours calls, and the hook by pluggy. What is around that are pytest's frames, the same in every stack."""
+_PLUGGY = 3 + OWN_FRAMES
+"""Which caller of what opens a window runs the hooks of a call: :meth:`HeapWindow.open` is called by what a hook of
+ours calls, and the hook by pluggy. What is around that are pytest's frames, the same in every stack."""
 
 
 class Plan:

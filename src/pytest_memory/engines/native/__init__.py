@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_memory.engines.base import EngineWindow, WindowRequest
-    from pytest_memory.engines.native.core import Core
+    from pytest_memory.engines.native.core import Core, Stacks
     from pytest_memory.errors import EngineUnavailable
-    from pytest_memory.model import StackFrame
 
 
 class NativeEngine:
@@ -60,16 +59,13 @@ class NativeEngine:
     def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
         """What opens windows as a request asks: a function of C, so that nothing of it is allocated inside them."""
         ledger, detail, leaks = self._ledgers[request.granularity], request.detail, request.leaks
-        stacks = detail != "counters" or leaks
         every, limit = detail == "stacks" or leaks, -1
-        frames: dict[int, StackFrame] = {}
-        if stacks:  # loaded now, since what is imported inside a window counts
-            from pytest_memory.engines.native.sites import SAMPLED_SITES, known_frames
+        stacks: Stacks | None = None
+        if detail != "counters" or leaks:  # loaded now, since what is imported inside a window counts
+            from pytest_memory.engines.native.sites import SAMPLED_SITES, stacks_of
 
-            frames, limit = known_frames(self._core, ledger), -1 if every else SAMPLED_SITES
-        return self._core.opener(
-            ledger, stacks, every, request.current_thread_only, request.outside, frames, limit, leaks
-        ).open
+            stacks, limit = stacks_of(self._core, ledger), -1 if every else SAMPLED_SITES
+        return self._core.opener(ledger, every, request.current_thread_only, request.outside, stacks, limit, leaks).open
 
     def stand_aside(self) -> None:
         """Unhook the Python allocators. What stays in the import tables is one load and one branch per call."""

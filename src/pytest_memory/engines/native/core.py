@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from pytest_memory.model import AllocationSite, HeapUsage, StackFrame
 
 
+if TYPE_CHECKING:
+    Frames = tuple[StackFrame, ...]
+
+    Stacks = tuple[dict[int, StackFrame], type[AllocationSite], Frames, Frames, Callable[[Frames], Frames] | None]
+    """What call stacks are told as: the frames known so far by ``code << 32 | line``, which makes those that are
+    missing; a site; the frames of a stack without any of Python's, and those of all that found no room; what makes of a
+    stack's frames those to be shown, where that is called for."""
+
+
 class Opener(Protocol):
     """What opens windows as one request asks."""
 
@@ -42,32 +51,13 @@ class Core(Protocol):
         """Say what windows answer with; before the first opens."""
         ...
 
-    def tells(
-        self,
-        site: type[AllocationSite],
-        no_python: tuple[StackFrame, ...],
-        no_room: tuple[StackFrame, ...],
-        renamed: Callable[[tuple[StackFrame, ...]], tuple[StackFrame, ...]] | None,
-        /,
-    ) -> None:
-        """Say what call stacks are told as; before a window with call stacks opens.
-
-        Args:
-            site: What each is made.
-            no_python: The frames of a stack without any of Python's.
-            no_room: Those of all stacks that found no room.
-            renamed: Makes of a stack's frames those to be shown, where that is called for.
-        """
-        ...
-
     def opener(
         self,
         ledger: int,
-        sites: bool,
         every: bool,
         thread_only: bool,
         outside: int,
-        frames: dict[int, StackFrame],
+        stacks: Stacks | None,
         limit: int,
         leaks: bool,
         /,
@@ -76,11 +66,10 @@ class Core(Protocol):
 
         Args:
             ledger: Which.
-            sites: Capture call stacks.
-            every: Each of them, in place of a sample.
+            every: Capture each call stack, in place of a sample.
             thread_only: Count the calling thread alone.
             outside: See :attr:`pytest_memory.engines.base.WindowRequest.outside`.
-            frames: Those known so far by ``code << 32 | line``, most of all for the next window; makes those missing.
+            stacks: What call stacks are told as; ``None`` to capture none.
             limit: Of how many stacks live at the peak to tell; negative for all.
             leaks: Tell of those with something live at the end.
         """

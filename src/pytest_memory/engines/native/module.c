@@ -188,12 +188,20 @@ static int opener_traverse(PyObject *object, visitproc visit, void *arg) {
     struct opener_object *self = (struct opener_object *)object;
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->telling.frames);
+    Py_VISIT(self->telling.kind);
+    Py_VISIT(self->telling.no_python);
+    Py_VISIT(self->telling.no_room);
+    Py_VISIT(self->telling.renamed);
     return 0;
 }
 
 static int opener_clear(PyObject *object) {
     struct opener_object *self = (struct opener_object *)object;
     Py_CLEAR(self->telling.frames);
+    Py_CLEAR(self->telling.kind);
+    Py_CLEAR(self->telling.no_python);
+    Py_CLEAR(self->telling.no_room);
+    Py_CLEAR(self->telling.renamed);
     return 0;
 }
 
@@ -228,44 +236,51 @@ static PyType_Spec opener_spec = {
 
 static PyTypeObject *opener_type;
 
-PyDoc_STRVAR(tells_doc, "tells(site, no_python, no_room, renamed) -> None\n\n"
-                        "What call stacks are told as: a site is a tuple of (bytes, count, frames); the frames of a stack\n"
-                        "without any of Python's, and of all those that found no room; what makes of a stack's frames those\n"
-                        "to be shown, or None.");
-
-static PyObject *module_tells(PyObject *module, PyObject *arguments) {
-    (void)module;
-    PyObject *kind, *no_python, *no_room, *renamed;
-    if (!PyArg_ParseTuple(arguments, "O!O!O!O", &PyType_Type, &kind, &PyTuple_Type, &no_python, &PyTuple_Type, &no_room,
-                          &renamed) ||
-        !pm_telling_as(kind, no_python, no_room, renamed)) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(opener_doc, "opener(ledger, sites, every, thread_only, outside, frames, limit, leaks) -> Opener\n\n"
-                         "frames: a dict of the frames known so far by (code << 32 | line), which makes those that are\n"
-                         "missing. limit: how many stacks live at the peak are told of; negative for all. leaks: those with\n"
+PyDoc_STRVAR(opener_doc, "opener(ledger, every, thread_only, outside, stacks, limit, leaks) -> Opener\n\n"
+                         "stacks: None to capture no call stacks, or what they are told as, (frames, site, no_python,\n"
+                         "no_room, renamed). frames: a dict of the frames known so far by (code << 32 | line), which makes\n"
+                         "those that are missing. site: a kind of tuple, of (bytes, count, frames). no_python, no_room: the\n"
+                         "frames of a stack without any of Python's, and of all those that found no room. renamed: makes of\n"
+                         "a stack's frames those to be shown, or None.\n"
+                         "limit: how many stacks live at the peak are told of; negative for all. leaks: those with\n"
                          "something live at the end are, too.");
+
+static bool tell_as(struct pm_telling *telling, PyObject *stacks) {
+    PyObject *frames, *kind, *no_python, *no_room, *renamed;
+    if (!PyTuple_Check(stacks) || !PyArg_ParseTuple(stacks, "O!O!O!O!O", &PyDict_Type, &frames, &PyType_Type, &kind,
+                                                    &PyTuple_Type, &no_python, &PyTuple_Type, &no_room, &renamed)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "None or a tuple says what call stacks are told as");
+        return false;
+    }
+    if (!PyType_IsSubtype((PyTypeObject *)kind, &PyTuple_Type)) {
+        PyErr_SetString(PyExc_TypeError, "a site is a kind of tuple");
+        return false;
+    }
+    telling->frames = Py_NewRef(frames);
+    telling->kind = Py_NewRef(kind);
+    telling->no_python = Py_NewRef(no_python);
+    telling->no_room = Py_NewRef(no_room);
+    telling->renamed = Py_NewRef(renamed);
+    return true;
+}
 
 static PyObject *module_opener(PyObject *module, PyObject *arguments) {
     (void)module;
-    int ledger, sites, every, thread_only, outside, leaks;
+    int ledger, every, thread_only, outside, leaks;
     Py_ssize_t limit;
-    PyObject *frames;
-    if (!PyArg_ParseTuple(arguments, "ipppiO!np", &ledger, &sites, &every, &thread_only, &outside, &PyDict_Type, &frames,
-                          &limit, &leaks)) {
+    PyObject *stacks;
+    if (!PyArg_ParseTuple(arguments, "ippiOnp", &ledger, &every, &thread_only, &outside, &stacks, &limit, &leaks)) {
         return NULL;
     }
     if (ledger < 0 || ledger >= PM_LEDGERS) return refuse("there is no such ledger");
     if (!reading_type) return refuse("answers() has not said what windows answer with");
-    if (sites && !pm_telling_ready()) return refuse("tells() has not said what call stacks are told as");
     struct opener_object *opener = (struct opener_object *)opener_type->tp_alloc(opener_type, 0);
     if (!opener) return NULL;
+    bool sites = stacks != Py_None;
     opener->wanted = (struct pm_request){
         .ledger = ledger, .sites = sites, .every = every, .thread_only = thread_only, .outside = outside};
-    opener->telling = (struct pm_telling){Py_NewRef(frames), limit, leaks};
+    opener->telling = (struct pm_telling){.limit = limit, .leaks = leaks};
+    if (sites && !tell_as(&opener->telling, stacks)) Py_CLEAR(opener);
     return (PyObject *)opener;
 }
 
@@ -382,7 +397,6 @@ static PyMethodDef methods[] = {
     {"install", module_install, METH_NOARGS, install_doc},
     {"answers", module_answers, METH_VARARGS, answers_doc},
     {"opener", module_opener, METH_VARARGS, opener_doc},
-    {"tells", module_tells, METH_VARARGS, tells_doc},
     {"code", module_code, METH_VARARGS, code_doc},
     {"generation", module_generation, METH_O, generation_doc},
     {"aside", module_aside, METH_NOARGS, "Unhook the Python allocators, if no window needs them."},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_memory.model import AllocationSite, StackFrame
 
 if TYPE_CHECKING:
-    from pytest_memory.engines.native.core import Core
+    from pytest_memory.engines.native.core import Core, Stacks
 
 SAMPLED_SITES = 50
 """How many call stacks a window in ``sampled`` detail returns, the largest first."""
@@ -84,12 +84,12 @@ class KnownFrames(dict[int, StackFrame]):
 _known: dict[int, KnownFrames] = {}  # by ledger, for the one core that a process has
 
 
-def known_frames(core: Core, ledger: int) -> KnownFrames:
-    """The frames known of a ledger; the core can tell of call stacks from now on.
+def stacks_of(core: Core, ledger: int) -> Stacks:
+    """What the core makes of the call stacks of a ledger.
 
     Args:
         core: The C core.
         ledger: One of its ledgers.
     """
-    core.tells(AllocationSite, NO_PYTHON, NO_ROOM, None if _QUALIFIED else enclosing)
-    return _known.setdefault(ledger, KnownFrames(core, ledger))
+    frames = _known.setdefault(ledger, KnownFrames(core, ledger))
+    return frames, AllocationSite, NO_PYTHON, NO_ROOM, None if _QUALIFIED else enclosing

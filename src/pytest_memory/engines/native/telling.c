@@ -3,26 +3,8 @@
 #include "../../named.h"
 #include "shares.h"
 
-static struct {
-    PyObject *kind, *no_python, *no_room, *renamed;
-} told_as;
-
 /* Since when the frames that are kept are right, for each ledger. */
 static uint32_t generations[PM_LEDGERS];
-
-bool pm_telling_as(PyObject *kind, PyObject *no_python, PyObject *no_room, PyObject *renamed) {
-    if (!PyType_IsSubtype((PyTypeObject *)kind, &PyTuple_Type)) {
-        PyErr_SetString(PyExc_TypeError, "a kind of tuple is wanted");
-        return false;
-    }
-    Py_XSETREF(told_as.kind, Py_NewRef(kind));
-    Py_XSETREF(told_as.no_python, Py_NewRef(no_python));
-    Py_XSETREF(told_as.no_room, Py_NewRef(no_room));
-    Py_XSETREF(told_as.renamed, renamed == Py_None ? NULL : Py_NewRef(renamed));
-    return true;
-}
-
-bool pm_telling_ready(void) { return told_as.kind; }
 
 static PyObject *frame_at(PyObject *frames, const struct pm_place *place) {
     PyObject *key = PyLong_FromUnsignedLongLong((uint64_t)place->code << 32 | (uint32_t)place->line);
@@ -33,27 +15,27 @@ static PyObject *frame_at(PyObject *frames, const struct pm_place *place) {
     return frame;
 }
 
-static PyObject *frames_of(PyObject *frames, const struct pm_share *share) {
-    if (share->stack == PM_STACK_NONE) return Py_NewRef(told_as.no_room);
-    if (!share->depth) return Py_NewRef(told_as.no_python);
+static PyObject *frames_of(const struct pm_telling *telling, const struct pm_share *share) {
+    if (share->stack == PM_STACK_NONE) return Py_NewRef(telling->no_room);
+    if (!share->depth) return Py_NewRef(telling->no_python);
     PyObject *stack = PyTuple_New((Py_ssize_t)share->depth);
     for (size_t i = 0; stack && i < share->depth; i++) {
-        PyObject *frame = frame_at(frames, &share->places[i]);
+        PyObject *frame = frame_at(telling->frames, &share->places[i]);
         if (!frame) Py_CLEAR(stack);
         if (stack) PyTuple_SET_ITEM(stack, (Py_ssize_t)i, frame);
     }
-    if (!stack || !told_as.renamed) return stack;
-    PyObject *renamed = PyObject_CallOneArg(told_as.renamed, stack);
+    if (!stack || telling->renamed == Py_None) return stack;
+    PyObject *renamed = PyObject_CallOneArg(telling->renamed, stack);
     Py_DECREF(stack);
     return renamed;
 }
 
-static PyObject *sites_of(PyObject *frames, const struct pm_share *shares, size_t count) {
+static PyObject *sites_of(const struct pm_telling *telling, const struct pm_share *shares, size_t count) {
     PyObject *sites = PyTuple_New((Py_ssize_t)count);
     for (size_t i = 0; sites && i < count; i++) {
         PyObject *values[] = {PyLong_FromLongLong(shares[i].bytes), PyLong_FromLongLong(shares[i].count),
-                              frames_of(frames, &shares[i])};
-        PyObject *site = pm_named(told_as.kind, 3, values);
+                              frames_of(telling, &shares[i])};
+        PyObject *site = pm_named(telling->kind, 3, values);
         if (!site) Py_CLEAR(sites);
         if (sites) PyTuple_SET_ITEM(sites, (Py_ssize_t)i, site);
     }
@@ -81,9 +63,9 @@ static bool tell(const struct pm_telling *telling, int which, int64_t peak, cons
     forget_old_frames(telling->frames, which);
     size_t found = pm_shares_at_peak(stacks, readings, count, peak, shares);
     if (telling->limit >= 0 && found > (size_t)telling->limit) found = (size_t)telling->limit;
-    *at_peak = sites_of(telling->frames, shares, found);
+    *at_peak = sites_of(telling, shares, found);
     if (!*at_peak) return false;
-    *leaked = sites_of(telling->frames, shares, telling->leaks ? pm_shares_leaked(stacks, readings, count, shares) : 0);
+    *leaked = sites_of(telling, shares, telling->leaks ? pm_shares_leaked(stacks, readings, count, shares) : 0);
     if (!*leaked) Py_CLEAR(*at_peak);
     if (PyDict_GET_SIZE(telling->frames) > PM_KEPT_FRAMES) PyDict_Clear(telling->frames);
     return *leaked != NULL;
