@@ -370,3 +370,41 @@ def test_a_marker_is_judged_in_a_recorded_worker(pytester, run):
     result = run("--memlog", "-n", "1")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["Test was limited to 1.0KiB allocated in total*", "MEMORY PROBLEMS *::test_one*"])
+
+
+DYING = """
+    import os, signal
+    import pytest
+
+    def die(when):
+        if os.environ.get("DIE") == when:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "where"),
+    [
+        ("def pytest_runtest_setup(item): die('now')", "in test_it.py::test_one (setup)"),
+        ("def pytest_runtest_teardown(item): die('now')", "in test_it.py::test_one (teardown)"),
+        ("@pytest.hookimpl(trylast=True)\n    def pytest_runtest_logfinish(): die('now')", "between tests"),
+        (
+            "def pytest_runtest_protocol(item, nextitem):\n"
+            "        item.config.hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)\n"
+            "        die('now')",
+            "in test_it.py::test_one (setup)",
+        ),
+    ],
+    ids=["setup", "teardown", "between tests", "a protocol that runs no phase here"],
+)
+@pytest.mark.parametrize("mode", ["--memory", "--memlog"])
+def test_measured_or_recorded_it_is_known_where_a_session_dies(pytester, run, monkeypatch, mode, hook, where):
+    """Measured phases say where a test begins and ends; where somebody else runs the tests, pytest announces them."""
+    pytester.makeconftest(DYING + "\n    " + hook)
+    pytester.makepyfile(test_it="def test_one(): pass\ndef test_two(): pass")
+    monkeypatch.setenv("DIE", "now")
+    told = run(mode)  # by the recorder, where there is one
+    monkeypatch.delenv("DIE")
+    again = run(mode)
+    lines = "\n".join([*told.outlines, *told.errlines, *again.outlines])
+    assert where in lines
