@@ -120,7 +120,7 @@ struct pm_window {
     _Atomic int64_t peak;
     _Atomic int64_t allocated_alone; /* by that thread while no other window was open: not in its totals */
     _Atomic int64_t allocations_alone;
-    struct pm_leaf *leaf; /* where that thread found a block last */
+    struct pm_leaf *leaf, *leaf_before; /* where that thread found a block last, and where before that it found another */
 
     _Atomic int64_t live_elsewhere __attribute__((aligned(64)));
     _Atomic int64_t peak_elsewhere;

@@ -119,19 +119,26 @@ static inline struct pm_window *pm_quick_window(int which, const struct pm_threa
     return PM_LIKELY(window->home_standing == self->standing) ? window : NULL;
 }
 
-/* The cell of a block, or NULL: most blocks lie under the leaf of the one before. What is remembered is one word, so
- * that a signal handler which does the same in between does no harm. */
-static inline uint32_t *pm_quick_cell(int which, struct pm_window *window, void *block) {
+/* Where the cell of a block is: most blocks lie under the leaf of the one before, or of the one before that was another.
+ * Each of the two is one word that holds some leaf, so that a signal handler which does the same in between does no harm. */
+struct pm_spot {
+    struct pm_leaf *leaf; /* NULL if there is none */
+    uintptr_t offset;
+};
+
+static inline struct pm_spot pm_quick_spot(int which, struct pm_window *window, void *block) {
     uintptr_t address = (uintptr_t)block;
-    struct pm_leaf *leaf = window->leaf;
-    uintptr_t offset = address - leaf->begin;
-    if (PM_UNLIKELY(offset > PM_LEAF_MASK)) {
-        leaf = address && window->home ? pm_shadow_leaf(&pm_ledgers[which].blocks, address) : NULL;
-        if (!leaf) return NULL;
-        if (leaf->begin) window->leaf = leaf; /* the first is never remembered: no block at all would lie there */
-        offset = address - leaf->begin;
+    struct pm_leaf *latest = window->leaf, *leaf = latest;
+    if (PM_UNLIKELY(address - leaf->begin > PM_LEAF_MASK)) {
+        leaf = window->leaf_before;
+        if (PM_UNLIKELY(address - leaf->begin > PM_LEAF_MASK)) {
+            leaf = window->home ? pm_shadow_leaf(&pm_ledgers[which].blocks, address) : NULL;
+            if (!leaf) return (struct pm_spot){NULL, 0};
+        }
+        window->leaf_before = latest;
+        window->leaf = leaf;
     }
-    return pm_leaf_cell(leaf, offset);
+    return (struct pm_spot){leaf, address - leaf->begin};
 }
 
 /* The window that pm_quick_window() gave before a call: nobody opens or closes one meanwhile, or it is nobody's by now, in
@@ -146,28 +153,29 @@ static inline bool pm_quick_add(int which, struct pm_window *window, struct pm_t
     /* Signed: a signal handler that allocates behind this comparison may take more than there is. A size that is too
      * large for it has no block. */
     if (PM_UNLIKELY((int64_t)size >= pm_lone_get(&sampler->room))) return false;
-    uint32_t *cell = pm_quick_cell(which, window, block);
-    if (PM_UNLIKELY(!cell)) return false;
+    struct pm_spot spot = pm_quick_spot(which, window, block);
+    if (PM_UNLIKELY(!spot.leaf)) return false;
     pm_lone_subtract(&sampler->room, (int64_t)size);
     pm_lone_add(&window->allocated_alone, (int64_t)size);
     pm_lone_add(&window->allocations_alone, 1);
     pm_window_grow(window, (int64_t)size);
-    pm_cell_set(cell, (uint32_t)size | window->stamp);
+    pm_cell_set(pm_leaf_cell(spot.leaf, spot.offset), (uint32_t)size | window->stamp);
     return true;
 }
 
 /* What a block counts for; the cell is NULL if it counts for nothing, being unknown or older than the window. */
 struct pm_found {
     uint32_t *cell;
-    uint32_t size;
+    uint64_t size;
 };
 
 /* Look a block up; false if it is not an ordinary one. */
 static inline bool pm_quick_find(int which, struct pm_window *window, void *block, struct pm_found *found) {
     *found = (struct pm_found){NULL, 0};
-    uint32_t *cell = pm_quick_cell(which, window, block);
-    if (PM_UNLIKELY(!cell)) return true;
-    uint32_t size = pm_cell_get(cell) - window->stamp;
+    struct pm_spot spot = pm_quick_spot(which, window, block);
+    if (PM_UNLIKELY(!spot.leaf)) return true;
+    uint32_t *cell = pm_leaf_cell(spot.leaf, spot.offset);
+    uint64_t size = pm_cell_get(cell) - window->stamp;
     if (PM_UNLIKELY(size >= PM_SIZE_MASK)) return pm_entry_epoch(pm_cell_get(cell)) < window->start;
     *found = (struct pm_found){cell, size};
     return true;
@@ -179,7 +187,7 @@ static inline void pm_quick_lift(struct pm_found found) {
 }
 
 static inline void pm_quick_drop(struct pm_window *window, struct pm_found found) {
-    if (found.cell) pm_window_shrink(window, found.size);
+    if (found.cell) pm_window_shrink(window, (int64_t)found.size);
 }
 
 #endif

@@ -121,7 +121,7 @@ static void *hook_realloc(void *context, void *old, size_t size) {
     void *block = next->realloc(next->ctx, old, size);
     if (PM_UNLIKELY(!block)) {
         self->standing &= ~PM_IN_PYTHON;
-        if (found.cell) pm_cell_set(found.cell, window->stamp | found.size);
+        if (found.cell) pm_cell_set(found.cell, window->stamp | (uint32_t)found.size);
         return NULL;
     }
     pm_quick_drop(window, found);

@@ -9,10 +9,10 @@ enum { CELLS_BYTES = (PM_LEAF_CELLS + PM_SIZE_CELLS) * sizeof(uint32_t) };
 static const size_t leaf_bytes = PM_LEAF_HEAD + CELLS_BYTES;
 
 uint32_t *pm_shadow_grow(struct pm_shadow *shadow, uintptr_t address) {
-    uintptr_t root = address >> PM_LEAF_BITS;
+    uintptr_t root = pm_shadow_root(address);
     struct pm_leaf *leaf = root < PM_ROOT_SIZE ? pm_reserve(leaf_bytes) : NULL, *none = NULL;
     if (!leaf) return NULL;
-    leaf->begin = root << PM_LEAF_BITS;
+    leaf->begin = (root << PM_LEAF_BITS) + PM_GRANULE;
     atomic_store_explicit(&shadow->grown[root / PM_GROUP], true, memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&shadow->leaves[root], &none, leaf)) munmap(leaf, leaf_bytes);
     return pm_shadow_cell(shadow, address);

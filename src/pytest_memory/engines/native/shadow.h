@@ -4,7 +4,7 @@
  * does not fit stands, 15 bits each, in the cells of the block's next four granules, which such a block always has.
  * Such a cell has no epoch, so that a block which begins there later, and which nobody saw begin, is old.
  * Two levels: a root of pointers to leaves, each over 256 MiB of addresses. Pages of a leaf that nobody has touched
- * cost nothing.
+ * cost nothing. The first begins one granule above address 0, so that no block at all lies under no leaf.
  *
  * The epoch tells whether a block is older than a window. So the table need not be emptied between windows, and the
  * hooks need not run between them: what they leave behind is old.
@@ -21,6 +21,7 @@
 #endif
 #define PM_LEAF_BITS 28
 #define PM_GRANULE_BITS 4
+#define PM_GRANULE ((uintptr_t)1 << PM_GRANULE_BITS)
 #define PM_ROOT_SIZE (1u << (PM_ADDRESS_BITS - PM_LEAF_BITS))
 #define PM_LEAF_MASK ((1u << PM_LEAF_BITS) - 1)
 #define PM_LEAF_CELLS (1u << (PM_LEAF_BITS - PM_GRANULE_BITS))
@@ -59,9 +60,11 @@ void pm_shadow_drop(struct pm_shadow *shadow);
 /* Bytes of the table that are in memory. Slow. */
 size_t pm_shadow_resident(struct pm_shadow *shadow);
 
+static inline uintptr_t pm_shadow_root(uintptr_t address) { return (address - PM_GRANULE) >> PM_LEAF_BITS; }
+
 /* The leaf of an address, or NULL. */
 static inline struct pm_leaf *pm_shadow_leaf(struct pm_shadow *shadow, uintptr_t address) {
-    uintptr_t root = address >> PM_LEAF_BITS;
+    uintptr_t root = pm_shadow_root(address);
     if (PM_UNLIKELY(root >= PM_ROOT_SIZE)) return NULL;
     return atomic_load_explicit(&shadow->leaves[root], memory_order_acquire);
 }

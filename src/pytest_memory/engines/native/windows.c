@@ -8,7 +8,7 @@
 
 _Atomic uint32_t pm_state;
 static struct pm_leaf nowhere = {.begin = (uintptr_t)1 << 63}; /* no block lies under it */
-static struct pm_window nobodys = {.home_standing = PM_NOBODY, .leaf = &nowhere};
+static struct pm_window nobodys = {.home_standing = PM_NOBODY, .leaf = &nowhere, .leaf_before = &nowhere};
 _Atomic(struct pm_window *) pm_simple[PM_LEDGERS] = {&nobodys, &nobodys};
 struct pm_ledger pm_ledgers[PM_LEDGERS] = {
     [PM_MALLOC] = {.lock = PTHREAD_MUTEX_INITIALIZER},
@@ -107,7 +107,7 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
     window->start = pm_epoch(ledger) + 1;
     window->stamp = window->start << PM_EPOCH_SHIFT;
     window->lost = ledger->lost;
-    window->leaf = &nowhere;
+    window->leaf = window->leaf_before = &nowhere;
     atomic_store_explicit(&window->allocated_alone, 0, memory_order_relaxed);
     atomic_store_explicit(&window->allocations_alone, 0, memory_order_relaxed);
     atomic_store_explicit(&window->live, 0, memory_order_relaxed);
