@@ -62,7 +62,8 @@ def test_nothing_is_lost(attempts):
     assert kept.tally.weights == tally.weights
     assert kept.tally.seconds == pytest.approx(tally.seconds)
     assert kept.tally.unmeasured == tally.unmeasured
-    assert kept.tally.last == tally.last
+    assert kept.tally.tests == tally.tests
+    assert [kept.tally.is_last(KEY, n) for n in range(9)] == [tally.is_last(KEY, n) for n in range(9)]
 
 
 @given(st.lists(phases, max_size=3))

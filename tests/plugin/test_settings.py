@@ -173,7 +173,7 @@ class TestReports:
             class Slow:
                 takes_usage = True
 
-                def enter(self, item, activity):
+                def enter(self, item, activity, nodeid):
                     time.sleep(0.2)
                 def phase_ended(self, usage):
                     pass

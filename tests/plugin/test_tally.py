@@ -68,7 +68,10 @@ class TestTotals:
         for key in ((None, "a"), (None, "a"), ("gw0", "a"), (None, "b")):
             tally.add(key, attempt(1, 2))
         tally.add((None, "b"), [])
-        assert tally.last == {(None, "a"): 1, ("gw0", "a"): 2, (None, "b"): 3}
+        last = {(None, "a"): 1, ("gw0", "a"): 2, (None, "b"): 3}
+        assert [key for key in last for position in range(5) if tally.is_last(key, position)] == list(last)
+        assert all(tally.is_last(*pair) for pair in last.items())
+        assert tally.tests == 3
         assert tally.attempts == 4
 
     def test_reasons(self):

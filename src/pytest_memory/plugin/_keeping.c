@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../named.h"
+
 enum { PHASES = 3, FIELDS = 7, COUNTERS = 4, SIZES = 3, MOST_SITES = UINT8_MAX, CALL = 1 };
 
 static const char *const phase_names[PHASES] = {"setup", "call", "teardown"};
@@ -181,10 +183,11 @@ static PyObject *summed_up(const struct packer *self, const struct head *head, P
         last = phase->resident[1];
         any = true;
     }
-    return Py_BuildValue("(Nd(LL))", bytes, seconds, (long long)highest, (long long)(last - first));
+    PyObject *values[] = {bytes, PyFloat_FromDouble(seconds), PyLong_FromLongLong(highest), PyLong_FromLongLong(last - first)};
+    return pm_named((PyObject *)&PyTuple_Type, 4, values);
 }
 
-PyDoc_STRVAR(pack_doc, "pack(phases) -> (bytes, seconds, (peak, growth)), or None if there is more to them than numbers");
+PyDoc_STRVAR(pack_doc, "pack(phases) -> (bytes, seconds, peak, growth), or None if there is more to them than numbers");
 
 static PyObject *packer_pack(PyObject *object, PyObject *phases) {
     struct packer *self = (struct packer *)object;

@@ -2,7 +2,6 @@ from collections.abc import Sequence
 from typing import final
 
 from pytest_memory.model import StackFrame
-from pytest_memory.plugin.tally import Weight
 from pytest_memory.plugin.transport import Kept
 
 @final
@@ -16,5 +15,5 @@ class Packer:
     @property
     def frames(self) -> Sequence[StackFrame]: ...
     def __new__(cls, notable: int, deepest: int) -> Packer: ...
-    def pack(self, phases: list[Kept], /) -> tuple[bytes, float, Weight] | None:
-        """The bytes, the wall time and the weight of an attempt; None if there is more to it than numbers."""
+    def pack(self, phases: list[Kept], /) -> tuple[bytes, float, int, int] | None:
+        """The bytes, the wall time, the peak and the growth of an attempt; None if there is more to it than numbers."""

@@ -146,13 +146,13 @@ class Collector(Hooks):
 
         records: list[TestRecord] = []
         frames: FrameCache = {}
-        last = self.tally.last
+        tally = self.tally
         with without_collections():
             for position in positions:
-                (worker, nodeid), outcome, phases = self._ended[position]
-                record = unpack_record(worker, nodeid, outcome, phases, frames)
-                whole = self._whole_sites.get((worker, nodeid))
-                if whole is not None and record.sites and last[worker, nodeid] == position:  # not those of a rerun
+                key, outcome, phases = self._ended[position]
+                record = unpack_record(*key, outcome, phases, frames)
+                whole = self._whole_sites.get(key)
+                if whole is not None and record.sites and tally.is_last(key, position):  # not those of a rerun
                     record = record._replace(sites=whole)
                 records.append(record)
         return tuple(records)

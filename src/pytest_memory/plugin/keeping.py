@@ -44,12 +44,13 @@ class Attempts:
         tally: Counts them.
     """
 
-    __slots__ = ("_bytes", "_keys", "_packer", "tally")
+    __slots__ = ("_bytes", "_nodeids", "_packer", "_workers", "tally")
 
     def __init__(self) -> None:
         self.tally = Tally()
         self._bytes: list[bytes] = []
-        self._keys: list[Key] = []
+        self._workers: list[str | None] = []
+        self._nodeids: list[str] = []
         self._packer = _packer()
 
     def __len__(self) -> int:
@@ -66,21 +67,23 @@ class Attempts:
         packer = self._packer
         usual = packer.pack(phases) if packer is not None and outcome == "passed" else None
         if usual is not None:
-            kept, seconds, weight = usual
-            self.tally.count(key, seconds, weight)
+            kept, seconds, peak, growth = usual
+            self.tally.count(key, seconds, peak, growth)
         else:
             kept = marshal.dumps((outcome, [pack_kept(phase) for phase in phases]))
             self.tally.add(key, phases)
-        self._keys.append(key)
+        worker, nodeid = key
+        self._workers.append(worker)
+        self._nodeids.append(nodeid)
         self._bytes.append(kept)
 
     def __getitem__(self, position: int) -> tuple[Key, str, list[Packed]]:
         """The worker and the test, the outcome and the phases of one, as they travel."""
-        kept = self._bytes[position]
+        kept, key = self._bytes[position], (self._workers[position], self._nodeids[position])
         if kept[0]:
-            return self._keys[position], *marshal.loads(kept)
+            return key, *marshal.loads(kept)
         assert self._packer is not None  # nobody else leaves a zero there
-        return self._keys[position], "passed", list(_unpacked(kept, self._packer.frames))
+        return key, "passed", list(_unpacked(kept, self._packer.frames))
 
 
 def _packer() -> Packer | None:

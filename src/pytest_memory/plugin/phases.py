@@ -47,8 +47,8 @@ if TYPE_CHECKING:
         takes_usage: bool
 
         @property
-        def enter(self) -> Callable[[pytest.Item, int], object]:
-            """Told that a phase begins, by its index in ``ACTIVITIES``, before anything is measured."""
+        def enter(self) -> Callable[[pytest.Item, int, str], object]:
+            """Told that a phase of an item begins, by its index in ``ACTIVITIES``, and the node id, before all else."""
             ...
 
         @property
@@ -248,7 +248,7 @@ class PhaseHooks(Hooks):
             too_late = self._other_kinds is not others  # the call's hooks run already, without the one just registered
         for observer in self._observers:
             enter = observer.enter
-            enter(item, _ACTIVITY[phase])
+            enter(item, _ACTIVITY[phase], attempt.nodeid)
         plan = attempt.plan
         attempt.reading = None
         open_resident = meter.open_resident

@@ -148,7 +148,7 @@ class MemorySession(Hooks):
         tally = self.collector.tally
         return Summary(
             environment=self.environment(),
-            tests=len(tally.last),
+            tests=tally.tests,
             attempts=tally.attempts,
             seconds=tally.seconds,
             heaviest=heaviest,

@@ -6,6 +6,8 @@ that no records of them need be made.
 
 from __future__ import annotations
 
+import itertools
+from array import array
 from collections import Counter
 from heapq import nlargest
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_memory.model import NOTABLE_PHASE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from pytest_memory.plugin.transport import Kept
@@ -25,22 +27,28 @@ Weight = tuple[int, int]
 """By which attempts are ranked: the highest heap peak of any phase, then the growth of resident memory; in bytes."""
 
 
+_LARGEST = 2**63 - 1
+_NOTHING = -1
+"""A peak that nobody has measured."""
+
+
 class Tally:
-    """Counts attempts.
+    """Counts attempts, in numbers and texts alone.
+
+    Containers, two for each of thousands of attempts, would let the garbage collector run more often, and longer.
 
     Attributes:
-        weights: That of each attempt; ``None`` for those of which nothing was measured.
-        last: The position of the last attempt at each test that was measured, by worker and node id.
         seconds: Wall time of all phases.
         unmeasured: Why phases have no heap numbers, and how many.
         unjudged: Why limits were not judged, and how many.
     """
 
-    __slots__ = ("last", "seconds", "unjudged", "unmeasured", "weights")
+    __slots__ = ("_growths", "_last", "_peaks", "seconds", "unjudged", "unmeasured")
 
     def __init__(self) -> None:
-        self.weights: list[Weight | None] = []
-        self.last: dict[Key, int] = {}
+        self._peaks = array("q")
+        self._growths = array("q")
+        self._last: dict[str | None, dict[str, int]] = {}
         self.seconds = 0.0
         self.unmeasured: Counter[str] = Counter()
         self.unjudged: Counter[str] = Counter()
@@ -53,7 +61,8 @@ class Tally:
             phases: What is kept of each phase that ran.
         """
         if not phases:
-            self.weights.append(None)
+            self._peaks.append(_NOTHING)
+            self._growths.append(0)
             return
         total, highest, first, last = 0.0, 0, None, None
         for phase, seconds, unmeasured, heap, resident, _, verdicts in phases:
@@ -70,19 +79,47 @@ class Tally:
                 self.unmeasured[unmeasured] += 1
             if verdicts:
                 self._count_unjudged(verdicts)
-        self.count(key, total, (highest, last[1] - first[0] if first is not None and last is not None else 0))
+        growth = last[1] - first[0] if first is not None and last is not None else 0
+        self.count(key, total, min(highest, _LARGEST), max(-_LARGEST, min(growth, _LARGEST)))
 
-    def count(self, key: Key, seconds: float, weight: Weight) -> None:
+    def count(self, key: Key, seconds: float, peak: int, growth: int) -> None:
         """Count an attempt that was measured, and of which no more is to be said.
 
         Args:
             key: The worker and the test.
             seconds: Wall time of its phases.
-            weight: By which it is ranked.
+            peak: The highest heap peak of any phase, in bytes.
+            growth: That of resident memory, in bytes.
         """
-        self.last[key] = len(self.weights)
+        worker, nodeid = key
+        peaks = self._peaks
+        tests = self._last.get(worker)
+        if tests is None:
+            tests = self._last[worker] = {}
+        tests[nodeid] = len(peaks)
         self.seconds += seconds
-        self.weights.append(weight)
+        peaks.append(peak)
+        self._growths.append(growth)
+
+    @property
+    def weights(self) -> list[Weight | None]:
+        """That of each attempt; ``None`` for those of which nothing was measured."""
+        pairs = zip(self._peaks, self._growths, strict=True)
+        return [None if peak == _NOTHING else (peak, growth) for peak, growth in pairs]
+
+    @property
+    def tests(self) -> int:
+        """How many tests were measured, those of each worker apart."""
+        return sum(map(len, self._last.values()))
+
+    def nodeids(self) -> Iterator[str]:
+        """Those of the tests that were measured."""
+        return itertools.chain.from_iterable(self._last.values())
+
+    def is_last(self, key: Key, position: int) -> bool:
+        """Whether an attempt is the last one at its test that was measured."""
+        worker, nodeid = key
+        return self._last.get(worker, {}).get(nodeid) == position
 
     def _count_unjudged(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
         for verdict in verdicts:
@@ -92,7 +129,7 @@ class Tally:
     @property
     def attempts(self) -> int:
         """How many attempts were measured."""
-        return len(self.weights) - self.weights.count(None)
+        return len(self._peaks) - self._peaks.count(_NOTHING)
 
     def heaviest(self, count: int | None) -> list[int]:
         """The positions of so many measured attempts, or of all, the heaviest first; of equals the earlier first."""

@@ -80,7 +80,7 @@ class TerminalReport(Hooks):
         from pytest_memory.report.frames import project_roots
 
         root = self._config.rootpath
-        files = {nodeid.partition("::")[0] for _, nodeid in self._session.collector.tally.last}
+        files = {nodeid.partition("::")[0] for nodeid in self._session.collector.tally.nodeids()}
         return project_roots(str(root), (str((root / file).resolve()) for file in files))
 
 

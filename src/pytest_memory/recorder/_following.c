@@ -155,8 +155,8 @@ static bool begin(struct follower *self, PyObject *nodeid) {
 }
 
 /* A phase of an item that was not announced, or again the setup of one that was: a rerun, or another plugin's protocol. */
-static bool recognise(struct follower *self, PyObject *item, unsigned char phase) {
-    PyObject *nodeid = PyObject_GetAttr(item, nodeid_name);
+static bool recognise(struct follower *self, PyObject *item, unsigned char phase, PyObject *known_as) {
+    PyObject *nodeid = known_as ? Py_NewRef(known_as) : PyObject_GetAttr(item, nodeid_name);
     if (!nodeid) return false;
     int same = self->nodeid ? PyObject_RichCompareBool(nodeid, self->nodeid, Py_EQ) : 0;
     bool known = same > 0 && (phase != SETUP || self->untouched);
@@ -166,8 +166,8 @@ static bool recognise(struct follower *self, PyObject *item, unsigned char phase
     return done;
 }
 
-static bool enter(struct follower *self, PyObject *item, unsigned char phase) {
-    if ((phase == SETUP || item != self->item) && !recognise(self, item, phase)) return false;
+static bool enter(struct follower *self, PyObject *item, unsigned char phase, PyObject *known_as) {
+    if ((phase == SETUP || item != self->item) && !recognise(self, item, phase, known_as)) return false;
     double now = phase == SETUP ? self->since : cells_write_activity(self->cells, phase);
     if (failed(now)) return false;
     self->untouched = false;
@@ -189,12 +189,12 @@ static PyObject *follower_begin(PyObject *object, PyObject *nodeid) {
 
 static PyObject *follower_enter(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     unsigned char phase;
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "enter() takes an item and a phase");
+    if (count < 2 || count > 3 || (count == 3 && !PyUnicode_Check(arguments[2]))) {
+        PyErr_SetString(PyExc_TypeError, "enter() takes an item, a phase and, if it is known, the node id");
         return NULL;
     }
     if (!cells_read_activity(arguments[1], &phase)) return NULL;
-    return none_or_error(enter((struct follower *)object, arguments[0], phase));
+    return none_or_error(enter((struct follower *)object, arguments[0], phase, count == 3 ? arguments[2] : NULL));
 }
 
 static PyObject *follower_end(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
@@ -274,7 +274,7 @@ static void follower_dealloc(PyObject *object) {
 
 static PyMethodDef follower_methods[] = {
     {"begin", follower_begin, METH_O, "begin(nodeid) -> None; a test begins"},
-    {"enter", (PyCFunction)(void (*)(void))follower_enter, METH_FASTCALL, "enter(item, phase) -> None; it begins"},
+    {"enter", (PyCFunction)(void (*)(void))follower_enter, METH_FASTCALL, "enter(item, phase, nodeid=item.nodeid) -> None; it begins"},
     {"end", (PyCFunction)(void (*)(void))follower_end, METH_FASTCALL, "end(resident, heap_peak) -> None; a phase ends"},
     {"finish", follower_finish, METH_NOARGS, "finish() -> None; the test has ended"},
     {NULL, NULL, 0, NULL},

@@ -71,10 +71,11 @@ if TYPE_CHECKING:
             """A test begins."""
             ...
 
-        def enter(self, item: Item, phase: int, /) -> None:
+        def enter(self, item: Item, phase: int, nodeid: str = ..., /) -> None:
             """A phase begins, and if the one before did not end it ends now; ``phase`` is an index of ``ACTIVITIES``.
 
-            A phase of an item that was not announced begins its test; so does a second setup.
+            A phase of an item that was not announced begins its test; so does a second setup. Whoever knows the node id
+            of the item may give it: pytest makes it anew each time.
             """
             ...
 

@@ -60,10 +60,10 @@ class PythonFollower:
         self._nodeid = nodeid or None
         self._untouched = True
 
-    def enter(self, item: Item, phase: int) -> None:
+    def enter(self, item: Item, phase: int, nodeid: str | None = None, /) -> None:
         """See :meth:`Follower.enter`."""
         if phase == _SETUP or item is not self._item:
-            self._recognise(item, phase)
+            self._recognise(item, phase, item.nodeid if nodeid is None else nodeid)
         now = self._since if phase == _SETUP else self._cells.enter(phase)  # a test begins with its setup
         self._untouched = False
         if self.put is None:
@@ -91,8 +91,7 @@ class PythonFollower:
             self.put(_frame(self._nodeid, self._worker, phases))
         self._nodeid, self._item = None, None
 
-    def _recognise(self, item: Item, phase: int) -> None:
-        nodeid = item.nodeid
+    def _recognise(self, item: Item, phase: int, nodeid: str) -> None:
         if nodeid != self._nodeid or (phase == _SETUP and not self._untouched):
             self.begin(nodeid)  # a rerun, or a protocol of another plugin
         self._item = item
