@@ -31,17 +31,25 @@ static bool is_measuring(struct window *other) {
     return PyObject_TypeCheck((PyObject *)other, window_type) && other->running && other->running != Py_None;
 }
 
-/* An error that is a refusal becomes the answer; any other stands. */
-static bool answer_refusal(struct window *self) {
-    if (!PyErr_ExceptionMatches(PyExc_RuntimeError)) return false;
+static PyObject *caught(void) {
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback);
     PyErr_NormalizeException(&type, &error, &traceback);
     if (traceback) PyException_SetTraceback(error, traceback);
-    PyObject *reading = PyObject_CallOneArg(self->refused, error);
     Py_XDECREF(type);
-    Py_XDECREF(error);
     Py_XDECREF(traceback);
+    return error;
+#endif
+}
+
+/* An error that is a refusal becomes the answer; any other stands. */
+static bool answer_refusal(struct window *self) {
+    if (!PyErr_ExceptionMatches(PyExc_RuntimeError)) return false;
+    PyObject *error = caught(), *reading = PyObject_CallOneArg(self->refused, error);
+    Py_DECREF(error);
     Py_XSETREF(self->reading, reading);
     return reading;
 }

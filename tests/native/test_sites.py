@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
+import dataclasses
 import gc
 import json
 import sys
 import threading
+import types
+import typing
+from pathlib import Path
 
 import pytest
 
@@ -136,6 +142,47 @@ def test_each_line_of_a_function_is_told_from_the_others(engine):
             }
             assert grown[200_002] == [2 + blank]
             assert [size for size, at in grown.items() if at == [3 + blank]] in ([400_008], [200_004])
+
+
+def codes_in(code):
+    """A code object, and all that stand in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from codes_in(constant)
+
+
+def backwards(lines):
+    """Code whose lines jump to and fro, by up to thousands."""
+    tree = ast.parse("def f(a):\n return [a,\n a,\n a(a,\n a),\n a]")
+    for number, node in enumerate(ast.walk(tree)):
+        if hasattr(node, "lineno"):
+            node.lineno = node.end_lineno = lines[number % len(lines)]
+            node.col_offset, node.end_col_offset = 0, 1
+    return compile(tree, "made", "exec")
+
+
+LINES = [[1], [5000, 1, 70, 69], [40, 41, 42, 43, 40], [1_000_000, 1], [3, 2, 1]]
+
+
+@pytest.mark.parametrize(
+    "module", [argparse, ast, dataclasses, json.decoder, typing, *map(backwards, LINES)], ids=lambda one: str(one)[:30]
+)
+def test_lines_are_those_that_python_knows(engine, module):
+    """Each instruction of each code object: with and without lines, forwards, backwards, far away."""
+    if isinstance(module, types.CodeType):
+        whole = module
+    else:
+        whole = compile(Path(module.__file__).read_text(), module.__file__, "exec")
+    seen = 0
+    for code in codes_in(whole):
+        for start, end, line in code.co_lines():
+            for offset in range(start, end, 2):
+                assert engine._core.line(code, offset) == (line or code.co_firstlineno), (code, offset)
+                seen += 1
+        assert engine._core.line(code, -1) == code.co_firstlineno
+        assert engine._core.line(code, 10**6) == code.co_firstlineno
+    assert seen > 5
 
 
 def test_frames_come_most_recent_first_with_file_and_line(engine):

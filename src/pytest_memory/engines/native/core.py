@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
     from pytest_memory.engines.base import EngineWindow, HeapReading
     from pytest_memory.model import AllocationSite, HeapUsage, StackFrame
@@ -77,6 +78,10 @@ class Core(Protocol):
 
     def code(self, ledger: int, number: int, /) -> tuple[str, str]:
         """File name and qualified name of a code object."""
+        ...
+
+    def line(self, code: CodeType, offset: int, /) -> int:
+        """The line of the instruction at a byte offset; the first of the code object if it has none."""
         ...
 
     def generation(self, ledger: int, /) -> int:

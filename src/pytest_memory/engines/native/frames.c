@@ -33,7 +33,7 @@ const void *pm_frames_outside(int callers) {
 }
 
 int32_t pm_frames_line(const struct pm_frame *frame) {
-    int line = PyCode_Addr2Line((PyCodeObject *)frame->code, frame->instruction);
+    int line = pm_code_line((PyCodeObject *)frame->code, frame->instruction);
     return line > 0 ? line : frame->first_line;
 }
 

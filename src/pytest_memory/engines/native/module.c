@@ -4,6 +4,7 @@
 
 #include "../../named.h"
 #include "engine.h"
+#include "frames.h"
 #include "patch.h"
 #include "sites.h"
 #include "stacks.h"
@@ -303,6 +304,20 @@ static PyObject *module_code(PyObject *module, PyObject *arguments) {
     return Py_BuildValue("(NN)", first, second);
 }
 
+PyDoc_STRVAR(line_doc, "line(code, offset) -> int\n\nOf the instruction at a byte offset, as it is shown.");
+
+static PyObject *module_line(PyObject *module, PyObject *arguments) {
+    (void)module;
+    struct pm_frame frame = {0};
+    PyObject *code;
+    int offset;
+    if (!PyArg_ParseTuple(arguments, "O!i", &PyCode_Type, &code, &offset)) return NULL;
+    frame.code = code;
+    frame.first_line = ((PyCodeObject *)code)->co_firstlineno;
+    frame.instruction = offset;
+    return PyLong_FromLong(pm_frames_line(&frame));
+}
+
 PyDoc_STRVAR(generation_doc, "generation(ledger) -> int\n\nMoves when the numbers of code objects begin anew.");
 
 static PyObject *module_generation(PyObject *module, PyObject *argument) {
@@ -398,6 +413,7 @@ static PyMethodDef methods[] = {
     {"answers", module_answers, METH_VARARGS, answers_doc},
     {"opener", module_opener, METH_VARARGS, opener_doc},
     {"code", module_code, METH_VARARGS, code_doc},
+    {"line", module_line, METH_VARARGS, line_doc},
     {"generation", module_generation, METH_O, generation_doc},
     {"aside", module_aside, METH_NOARGS, "Unhook the Python allocators, if no window needs them."},
     {"shutdown", module_shutdown, METH_NOARGS, "Stop counting for good."},
