@@ -10,9 +10,13 @@ pytest-memray from PyPI. Each round runs every variant once, in a new order; a r
 of the ratios; ``best`` compares the fastest runs, since what else the machine does only ever adds to one. Times are
 CPU seconds (user and system, children included) unless ``--wall`` is given.
 
-With ``--instructions`` and valgrind installed, callgrind counts the instructions of each variant once, with the same
-hash seed: a figure that no other load of the machine disturbs. It takes some fifty times as long as the suite, leaves
-out what the kernel does, and cannot run memray.
+With ``--instructions`` and valgrind installed, callgrind counts the instructions of each variant: a figure that no
+other load of the machine disturbs. It takes some fifty times as long as the suite, leaves out what the kernel does, and
+cannot run memray. The same run counts the same twice, but where names and types happen to lie decides which of them
+push each other out of the interpreter's caches, and any change, of the plain run too, may move that by a percent
+(Mytkowicz, Diwan, Hauswirth and Sweeney, "Producing wrong data without doing anything obviously wrong!", ASPLOS 2009).
+So each round has another hash seed and a larger environment. The ratio is that of the means; ``spread`` compares the
+least and the greatest count with the mean of the plain ones.
 """
 
 from __future__ import annotations
@@ -86,22 +90,22 @@ def main() -> None:
     variants = {name: VARIANTS[name] for name in dict.fromkeys(["plain", *(options.variant or VARIANTS)])}
     packages = {package for suite in suites.values() for package in suite.packages}
     ours, peer = environments(options.environments, packages, with_peer=any(v.peer for v in variants.values()))
-    rounds = 1 if options.instructions else options.rounds
+    rounds = options.rounds or (3 if options.instructions else 5)
     print(
         f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, {rounds} round{'s' if rounds > 1 else ''}", flush=True
     )
     for name, suite in suites.items():
         if options.instructions:
-            count_suite(name, suite, {key: v for key, v in variants.items() if "memray" not in key}, ours)
+            count_suite(name, suite, {key: v for key, v in variants.items() if "memray" not in key}, ours, rounds)
         else:
-            measure_suite(name, suite, variants, options, {False: ours, True: peer})
+            measure_suite(name, suite, variants, rounds, {False: ours, True: peer}, wall=options.wall)
 
 
 def parsed_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", action="append", choices=SUITES, help=f"default: {', '.join(DEFAULT_SUITES)}")
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="default: all of them")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, help="default: 5, and 3 with --instructions")
     parser.add_argument("--wall", action="store_true", help="wall time in place of CPU time")
     parser.add_argument("--instructions", action="store_true", help="count them with callgrind; takes minutes each")
     parser.add_argument("--environments", type=Path, default=ROOT / ".venv-bench", help="made if missing")
@@ -133,20 +137,20 @@ def run(*command: str | Path) -> None:
 
 
 def measure_suite(
-    name: str, suite: Suite, variants: dict[str, Variant], options: argparse.Namespace, pythons: dict[bool, Path]
+    name: str, suite: Suite, variants: dict[str, Variant], rounds: int, pythons: dict[bool, Path], *, wall: bool
 ) -> None:
     """Measure one suite and print its table."""
     seconds: dict[str, list[float]] = {variant: [] for variant in variants}
     tests = 0
     with tempfile.TemporaryDirectory() as folder:
-        for round_number in range(-1, options.rounds):  # the first round warms up: bytecode, file cache
+        for round_number in range(-1, rounds):  # the first round warms up: bytecode, file cache
             for variant in random.sample(list(variants), len(variants)):
                 chosen = variants[variant]
                 arguments = (*chosen.arguments, *suite.arguments)
-                used, tests = run_suite(pythons[chosen.peer], arguments, folder, options.wall)
+                used, tests = run_suite(pythons[chosen.peer], arguments, folder, wall)
                 if round_number >= 0:
                     seconds[variant].append(used)
-    print(f"\n{name}: {tests} tests, {'wall' if options.wall else 'CPU'} seconds")
+    print(f"\n{name}: {tests} tests, {'wall' if wall else 'CPU'} seconds")
     print(f"{'variant':14} {'median':>8} {'ratio':>7}  {'spread':13} {'best':>7} {'µs a test':>10}")
     for line in rows(seconds, tests):
         print(line)
@@ -162,11 +166,15 @@ def run_suite(python: Path, arguments: Iterable[str], folder: str, wall: bool) -
     return (ended - began if wall else used), tests
 
 
-def pytest_run(python: list[str | Path], arguments: Iterable[str], folder: str) -> tuple[int, str]:
-    """Run pytest once; give the number of tests that passed, and what stands on its standard error."""
+def pytest_run(python: list[str | Path], arguments: Iterable[str], folder: str, layout: int = 0) -> tuple[int, str]:
+    """Run pytest once; give the number of tests that passed, and what stands on its standard error.
+
+    The layout is what the interpreter lays out differently: the hash seed, and how many variables its environment has.
+    """
     command = [*map(str, python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONHASHSEED"] = "0"
+    environment["PYTHONHASHSEED"] = str(layout)
+    environment |= {f"LAYOUT_{number}": "x" * number for number in range(16 * layout)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     passed = re.search(r"(\d+) passed", done.stdout)
     if passed is None:
@@ -174,29 +182,35 @@ def pytest_run(python: list[str | Path], arguments: Iterable[str], folder: str) 
     return int(passed[1]), done.stderr
 
 
-def count_suite(name: str, suite: Suite, variants: dict[str, Variant], python: Path) -> None:
-    """Count the instructions of one suite and print its table. Two variants at a time, as they disturb no count."""
+def count_suite(name: str, suite: Suite, variants: dict[str, Variant], python: Path, rounds: int) -> None:
+    """Count the instructions of one suite and print its table. Two counts at a time, as they disturb none."""
 
-    def count(variant: Variant) -> tuple[int, int]:
+    def count(chosen: tuple[int, str]) -> tuple[int, int]:
+        layout, variant = chosen
         with tempfile.TemporaryDirectory() as folder:
-            return counted_instructions(python, (*variant.arguments, *suite.arguments), folder)
+            arguments = (*variants[variant].arguments, *suite.arguments)
+            return counted_instructions(python, arguments, folder, layout)
 
+    chosen = [(layout, variant) for layout in range(rounds) for variant in variants]
     with ThreadPoolExecutor(2) as pool:
-        counts = dict(zip(variants, pool.map(count, variants.values()), strict=True))
-    tests, plain = counts["plain"]
+        counts = dict(zip(chosen, pool.map(count, chosen), strict=True))
+    tests = counts[0, "plain"][0]
+    counted = {variant: [counts[layout, variant][1] for layout in range(rounds)] for variant in variants}
+    plain = statistics.mean(counted["plain"])
     print(f"\n{name}: {tests} tests, instructions")
-    print(f"{'variant':14} {'millions':>9} {'ratio':>7} {'thousands a test':>17}")
-    for variant, (_, counted) in counts.items():
-        extra = (counted - plain) / tests / 1e3
-        print(f"{variant:14} {counted / 1e6:9.0f} {counted / plain:7.3f} {extra:17.0f}")
+    print(f"{'variant':14} {'millions':>9} {'ratio':>7}  {'spread':13} {'thousands a test':>17}")
+    for variant, found in counted.items():
+        mean = statistics.mean(found)
+        spread = f"{min(found) / plain:.3f}–{max(found) / plain:.3f}"
+        print(f"{variant:14} {mean / 1e6:9.0f} {mean / plain:7.3f}  {spread:13} {(mean - plain) / tests / 1e3:17.0f}")
     sys.stdout.flush()
 
 
-def counted_instructions(python: Path, arguments: tuple[str, ...], folder: str) -> tuple[int, int]:
+def counted_instructions(python: Path, arguments: tuple[str, ...], folder: str, layout: int = 0) -> tuple[int, int]:
     """Run pytest once under callgrind; give the number of tests that passed, and the instructions of the process."""
     callgrind: list[str | Path] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", python]
     pytest_run([python], arguments, folder)  # writes the bytecode
-    tests, told = pytest_run(callgrind, arguments, folder)
+    tests, told = pytest_run(callgrind, arguments, folder, layout)
     counted = re.search(r"Collected : (\d+)", told)
     assert counted is not None, told
     return tests, int(counted[1])

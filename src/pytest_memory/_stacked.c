@@ -94,15 +94,17 @@ static bool end_inner(struct window *self) {
 }
 
 /* The type is asked once how: it would take the interpreter as long as all else to find that out anew. */
-static PyObject *close_running(struct window *self) {
-    PyTypeObject *kind = Py_TYPE(self->running);
+static PyObject *close_running(struct window *self, PyObject *running) {
+    PyTypeObject *kind = Py_TYPE(running);
     if (kind != self->kind) {
         PyObject *close = PyObject_GetAttr((PyObject *)kind, close_name);
         if (!close) return NULL;
         Py_XSETREF(self->close, close);
         Py_XSETREF(self->kind, (PyTypeObject *)Py_NewRef((PyObject *)kind));
     }
-    return PyObject_CallOneArg(self->close, self->running);
+    PyObject *close = Py_NewRef(self->close), *answer = PyObject_CallOneArg(close, running);
+    Py_DECREF(close);
+    return answer;
 }
 
 static bool collect(struct window *self) {
@@ -111,21 +113,29 @@ static bool collect(struct window *self) {
     return found;
 }
 
+/* What a collection calls may end the window, and give it its answer. */
+static bool end(struct window *self) {
+    if (!is_measuring(self)) return true;
+    if (!collect(self)) return false;
+    if (!is_measuring(self)) return true;
+    PyObject *running = Py_NewRef(self->running), *answer = close_running(self, running);
+    Py_DECREF(running);
+    if (!answer) return false;
+    Py_CLEAR(self->running);
+    if (self->reading && self->reading != Py_None) {
+        Py_DECREF(answer);
+    } else {
+        Py_XSETREF(self->reading, answer);
+    }
+    return true;
+}
+
 static PyObject *window_finish(PyObject *object, PyObject *unused) {
     (void)unused;
     struct window *self = (struct window *)object;
     if (!self->start) return never_made();
     if (innermost(self) != self && !end_inner(self)) return NULL;
-    if (self->running && self->running != Py_None) {
-        PyObject *answer = collect(self) ? close_running(self) : NULL;
-        if (!answer) return NULL;
-        Py_CLEAR(self->running);
-        if (self->reading && self->reading != Py_None) {
-            Py_DECREF(answer);
-        } else {
-            Py_XSETREF(self->reading, answer);
-        }
-    }
+    if (!end(self)) return NULL;
     /* Only now: shrinking the list would count as an allocation. */
     Py_ssize_t depth = PyList_GET_SIZE(self->opened);
     if (innermost(self) == self && PyList_SetSlice(self->opened, depth - 1, depth, NULL) < 0) return NULL;

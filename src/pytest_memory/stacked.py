@@ -67,22 +67,23 @@ class PythonStackedWindow:
 
     def finish(self) -> HeapReading:
         """End the window, collecting garbage first if it does, and say what was measured inside it."""
-        opened, running, reading = self._opened, self.running, self.reading
+        opened = self._opened
         if opened and opened[-1] is not self and self in opened:  # it may have ended already, with its parent
             while opened[-1] is not self:  # left open by an exception: they end with their parent
                 opened[-1].finish()
+        if self.running is not None and self._collector is not None:
+            self._collector()  # what that calls may end the window, and give it its answer
+        running = self.running
         if running is not None:
-            if self._collector is not None:
-                self._collector()
             answer = running.close()
             self.running = None
-            if reading is None:
-                self.reading = reading = answer
+            if self.reading is None:
+                self.reading = answer
         if opened and opened[-1] is self:  # only now: shrinking the list would count as an allocation
             opened.pop()
-        if reading is None:
+        if self.reading is None:
             raise RuntimeError("the window was never opened")
-        return reading
+        return self.reading
 
 
 try:

@@ -155,6 +155,32 @@ def test_garbage_is_collected_before_the_end(stack):
     assert stack.opened == [broken]
 
 
+def test_a_collection_may_end_the_window(stack):
+    """A finaliser closes it, or ends it for good (:meth:`Meter.end_windows`)."""
+    windows = []
+
+    def collector():
+        if windows:
+            windows.pop().finish()
+
+    window = stack.window(collector)
+    window.begin(1)
+    windows.append(window)
+    assert window.finish() == 1
+    assert stack.log == ["open 1", "close 1"]
+
+    def ender():
+        ended.running.close()
+        ended.running = None
+        ended.reading = "ended"
+
+    ended = stack.window(ender)
+    ended.begin(2)
+    assert ended.finish() == "ended"
+    assert stack.opened == []
+    assert stack.log[2:] == ["open 2", "close 2"]
+
+
 def test_an_answer_that_was_given_stands(stack):
     """What was measured by then is closed and forgotten (:meth:`HeapWindow.substitute`)."""
     window = stack.window()

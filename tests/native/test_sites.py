@@ -162,11 +162,12 @@ def backwards(lines):
     return compile(tree, "made", "exec")
 
 
+MODULES = [argparse, ast, dataclasses, json.decoder, typing]
 LINES = [[1], [5000, 1, 70, 69], [40, 41, 42, 43, 40], [1_000_000, 1], [3, 2, 1]]
 
 
 @pytest.mark.parametrize(
-    "module", [argparse, ast, dataclasses, json.decoder, typing, *map(backwards, LINES)], ids=lambda one: str(one)[:30]
+    "module", [*MODULES, *map(backwards, LINES)], ids=[*[one.__name__ for one in MODULES], *map(str, LINES)]
 )
 def test_lines_are_those_that_python_knows(engine, module):
     """Each instruction of each code object: with and without lines, forwards, backwards, far away."""

@@ -387,6 +387,13 @@ DYING = """
     [
         ("def pytest_runtest_setup(item): die('now')", "in test_it.py::test_one (setup)"),
         ("def pytest_runtest_teardown(item): die('now')", "in test_it.py::test_one (teardown)"),
+        (
+            "@pytest.hookimpl(wrapper=True)\n"
+            "    def pytest_runtest_makereport(item, call):\n"
+            "        report = yield\n"
+            "        return report if call.when != 'teardown' else die('now')",
+            "in test_it.py::test_one (teardown)",
+        ),
         ("@pytest.hookimpl(trylast=True)\n    def pytest_runtest_logfinish(): die('now')", "between tests"),
         (
             "def pytest_runtest_protocol(item, nextitem):\n"
@@ -395,11 +402,11 @@ DYING = """
             "in test_it.py::test_one (setup)",
         ),
     ],
-    ids=["setup", "teardown", "between tests", "a protocol that runs no phase here"],
+    ids=["setup", "teardown", "the report of the teardown", "between tests", "a protocol that runs no phase here"],
 )
 @pytest.mark.parametrize("mode", ["--memory", "--memlog"])
 def test_measured_or_recorded_it_is_known_where_a_session_dies(pytester, run, monkeypatch, mode, hook, where):
-    """Measured phases say where a test begins and ends; where somebody else runs the tests, pytest announces them."""
+    """The first phase says where a test begins, and the last report where it ends; or pytest, where others run it."""
     pytester.makeconftest(DYING + "\n    " + hook)
     pytester.makepyfile(test_it="def test_one(): pass\ndef test_two(): pass")
     monkeypatch.setenv("DIE", "now")

@@ -48,6 +48,10 @@ class Waiting:
         finished, attempt.finished = attempt.finished, {}
         return attempt.nodeid, _kept(finished.values())
 
+    def leave(self) -> None:
+        """The test is over."""
+        self._phases.leave()
+
     def unfinished(self, last: object) -> tuple[str, list[Kept]] | None:
         """The node id and the phases of the test in which the session ended, if there is one.
 

@@ -96,6 +96,7 @@ class Collector(Hooks):
                 self._last = location
                 nodeid, phases = waiting.take(report, location)
                 self._ended.add((None, nodeid), "passed", phases)
+                waiting.leave()
                 return
         if BROKEN_KEY in attributes and self.when_broken is not None:
             self.when_broken()
@@ -125,6 +126,8 @@ class Collector(Hooks):
         if when != "setup" and when != "call":
             self._last = location
             self._end(attempt, attempt.outcome)
+            if waiting is not None:
+                waiting.leave()
 
     def add_whole_sites(self, worker: str | None, sites: Mapping[str, tuple[AllocationSite, ...]]) -> None:
         """Take the whole call stacks that a process kept for the tests shown in the report."""

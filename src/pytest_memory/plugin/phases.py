@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
         @property
         def leave(self) -> Callable[[], object]:
-            """Told that a test has ended, after the end of its teardown."""
+            """Told that a test is over, when the report of its teardown is made."""
             ...
 
         def phase_ended(self, usage: PhaseUsage) -> None:
@@ -211,6 +211,12 @@ class PhaseHooks(Hooks):
             self._judging().hold_to_account(attempt, finished)
         return result
 
+    def leave(self) -> None:
+        """The report of a teardown is made and about to be logged: the test is over."""
+        for observer in self._observers:
+            leave = observer.leave
+            leave()
+
     def call_window(self) -> HeapWindow | None:
         """The heap window of the running call, or None if none is open."""
         return self.attempt.window if self.attempt is not None else None
@@ -325,7 +331,7 @@ class PhaseHooks(Hooks):
         if window is not None:
             attempt.reading, attempt.window = window.finish(), None
         plan, reading, open_resident = attempt.plan, attempt.reading, attempt.resident
-        heap, sites, _, unmeasured = reading or _NO_READING
+        heap, sites, _, unmeasured = _NO_READING if reading is None else reading[:]  # a slice is unpacked sooner
         resident = None
         if open_resident is not None:
             resident = open_resident.close()
@@ -336,9 +342,6 @@ class PhaseHooks(Hooks):
         for observer in self._observers:
             if observer.takes_usage:
                 observer.phase_ended(named(PhaseUsage, (seconds, heap, resident, unmeasured)))
-            if phase == "teardown":
-                leave = observer.leave
-                leave()
         if plan is NOTHING:
             return None
         judged, finished = plan.judged, None

@@ -31,6 +31,8 @@ class LoggedReports(Hooks):
             finished = attempt.finished.pop(report.when or "call", None) if attempt is not None else None
             if finished is not None:
                 attributes[REPORT_KEY] = [packed(finished)]
+        if attributes.get("when") == "teardown" and "context" not in attributes:
+            self._phases.leave()
 
 
 class WorkerEnd(Hooks):

@@ -129,7 +129,7 @@ struct pm_window {
     uint64_t home_standing;                              /* of that thread, inside of nothing; PM_NOBODY if it shares them */
     _Atomic(struct pm_window *) outer;
     uint32_t start; /* the first epoch whose blocks belong to it */
-    uint32_t stamp; /* the same, as it stands in the cells */
+    uint64_t stamp; /* the same, as it stands in the cells; wide enough to be taken from one without a conversion */
     bool thread_only;
     bool wants_sites;
     bool every;

@@ -16,6 +16,8 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_BUILD_CORE_MODULE 1
 #include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #if PY_VERSION_HEX < 0x030A0000 || PY_VERSION_HEX >= 0x030F0000
 #error "pytest-memory's native engine knows CPython 3.10 to 3.14; --memory-engine=auto falls back to another"
@@ -62,9 +64,11 @@ static inline int pm_code_line(PyCodeObject *code, int offset) {
     while (at < end) {
         unsigned first = *at++, kind = first >> 3 & 15;
         left -= (int)(first & 7) + 1;
-        if (kind >= ONE_LINE && kind <= ONE_LINE_LAST) {
-            line += (int)kind - ONE_LINE;
-        } else if (kind > ONE_LINE_LAST && kind <= LONG) { /* a signed number of six bits a byte, the lowest first */
+        if (kind <= ONE_LINE_LAST) { /* on the same line, with a byte of columns; or one of the next, with two */
+            bool short_form = kind < ONE_LINE;
+            line += short_form ? 0 : (int)kind - ONE_LINE;
+            at += short_form ? 1 : 2;
+        } else if (kind <= LONG) { /* a signed number of six bits a byte, the lowest first */
             unsigned delta = 0, shift = 0;
             while (at < end && shift < 32) {
                 delta |= (*at & 63u) << shift;

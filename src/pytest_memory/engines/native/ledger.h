@@ -141,12 +141,6 @@ static inline struct pm_spot pm_quick_spot(int which, struct pm_window *window, 
     return (struct pm_spot){leaf, address - leaf->begin};
 }
 
-/* The window that pm_quick_window() gave before a call: nobody opens or closes one meanwhile, or it is nobody's by now, in
- * the child of a signal handler that forked. There no block is an ordinary one. */
-static inline struct pm_window *pm_quick_window_again(int which) {
-    return atomic_load_explicit(&pm_simple[which], memory_order_acquire);
-}
-
 /* Count a new block; false, having done nothing, if it is not an ordinary one, or none. */
 static inline bool pm_quick_add(int which, struct pm_window *window, struct pm_thread *self, void *block, size_t size) {
     struct pm_sampler *sampler = &self->sampler[which];
@@ -159,7 +153,7 @@ static inline bool pm_quick_add(int which, struct pm_window *window, struct pm_t
     pm_lone_add(&window->allocated_alone, (int64_t)size);
     pm_lone_add(&window->allocations_alone, 1);
     pm_window_grow(window, (int64_t)size);
-    pm_cell_set(pm_leaf_cell(spot.leaf, spot.offset), (uint32_t)size | window->stamp);
+    pm_cell_set(pm_leaf_cell(spot.leaf, spot.offset), (uint32_t)size | (uint32_t)window->stamp);
     return true;
 }
 
@@ -175,7 +169,7 @@ static inline bool pm_quick_find(int which, struct pm_window *window, void *bloc
     struct pm_spot spot = pm_quick_spot(which, window, block);
     if (PM_UNLIKELY(!spot.leaf)) return true;
     uint32_t *cell = pm_leaf_cell(spot.leaf, spot.offset);
-    uint64_t size = pm_cell_get(cell) - window->stamp;
+    uint64_t size = pm_cell_get(cell) - window->stamp; /* of an older block, or none, it is huge */
     if (PM_UNLIKELY(size >= PM_SIZE_MASK)) return pm_entry_epoch(pm_cell_get(cell)) < window->start;
     *found = (struct pm_found){cell, size};
     return true;

@@ -44,13 +44,20 @@ static PM_NOINLINE void *account(void *block, size_t size) {
     return block;
 }
 
+/* The window that quick_window() gave before a call of the allocator: where interpreters share one lock, nobody opens or
+ * closes one meanwhile. Or it is nobody's by now, in the child of a signal handler that forked: there no block is an
+ * ordinary one. */
+static inline struct pm_window *quick_window_again(const struct pm_thread *self) {
+    if (PM_OWN_LOCKS) return pm_quick_window(PM_PYTHON, self);
+    return atomic_load_explicit(&pm_simple[PM_PYTHON], memory_order_acquire);
+}
+
 /* Back from the allocator: what was known before is asked for anew, which takes less than to keep it. */
 static inline void *account_quickly(void *block, size_t size) {
     struct pm_thread *self = pm_self_again();
     self->standing &= ~PM_IN_PYTHON;
-    if (PM_UNLIKELY(!pm_quick_add(PM_PYTHON, pm_quick_window_again(PM_PYTHON), self, block, size))) {
-        return account(block, size);
-    }
+    struct pm_window *window = quick_window_again(self);
+    if (PM_UNLIKELY(!window || !pm_quick_add(PM_PYTHON, window, self, block, size))) return account(block, size);
     return block;
 }
 
@@ -121,7 +128,7 @@ static void *hook_realloc(void *context, void *old, size_t size) {
     void *block = next->realloc(next->ctx, old, size);
     if (PM_UNLIKELY(!block)) {
         self->standing &= ~PM_IN_PYTHON;
-        if (found.cell) pm_cell_set(found.cell, window->stamp | (uint32_t)found.size);
+        if (found.cell) pm_cell_set(found.cell, (uint32_t)(window->stamp | found.size));
         return NULL;
     }
     pm_quick_drop(window, found);

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_memory.model import AllocationSite, StackFrame
@@ -42,6 +43,12 @@ def function_name(qualified: str) -> str:
     return "<module>" if _QUALIFIED and parts[-1] in _NAMELESS else parts[-1]
 
 
+@lru_cache(maxsize=4096)
+def _renamed(frame: StackFrame, function: str) -> StackFrame:
+    """The same object from test to test, as other frames are."""
+    return replace(frame, function=function)
+
+
 def enclosing(frames: tuple[StackFrame, ...]) -> tuple[StackFrame, ...]:
     """Name comprehensions and lambdas after their caller in the same file, where code objects know only themselves.
 
@@ -51,7 +58,7 @@ def enclosing(frames: tuple[StackFrame, ...]) -> tuple[StackFrame, ...]:
     for frame in reversed(frames):
         if frame.function in _NAMELESS:
             function = next((older.function for older in reversed(named) if older.filename == frame.filename), "")
-            named.append(replace(frame, function=function or frame.function))
+            named.append(_renamed(frame, function) if function else frame)
         else:
             named.append(frame)
     return tuple(reversed(named))

@@ -105,7 +105,7 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
     window->used = true;
     pm_window_house(window, pm_threads_own());
     window->start = pm_epoch(ledger) + 1;
-    window->stamp = window->start << PM_EPOCH_SHIFT;
+    window->stamp = (uint64_t)window->start << PM_EPOCH_SHIFT;
     window->lost = ledger->lost;
     window->leaf = window->leaf_before = &nowhere;
     atomic_store_explicit(&window->allocated_alone, 0, memory_order_relaxed);
