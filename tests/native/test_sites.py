@@ -47,6 +47,7 @@ def test_without_qualified_names_the_caller_in_the_same_file_lends_its_own():
     """CPython 3.10 knows a comprehension only as ``<listcomp>``."""
     frames = (StackFrame("<genexpr>", "a.py", 3), StackFrame("<lambda>", "b.py", 1), StackFrame("f", "a.py", 2))
     assert [frame.function for frame in enclosing(frames)] == ["f", "<lambda>", "f"]
+    assert all(one is other for one, other in zip(enclosing(frames), enclosing(frames), strict=True))  # kept once
 
 
 def keep(size):

@@ -70,6 +70,7 @@ class Attempt:
 
     Attributes:
         item: The test.
+        attributes: Those of the test; in them its markers are found sooner than by asking for them.
         location: Where it is; all reports of it share this very object.
         windows: The heap windows of its phases, to be opened.
         nodeid: Its node id, which takes pytest a function call.
@@ -83,6 +84,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "attributes",
         "began",
         "finished",
         "item",
@@ -98,6 +100,7 @@ class Attempt:
 
     def __init__(self, item: pytest.Item) -> None:
         self.item = item
+        self.attributes = vars(item)
         self.nodeid = item.nodeid
         self.location: object = item.location
         self.plan = NOTHING
@@ -248,7 +251,7 @@ class PhaseHooks(Hooks):
         clock = meter.clock
         arrived = clock()
         attempt, too_late = self.attempt, False
-        if attempt is None or attempt.item is not item or attempt.markers != len(item.own_markers):
+        if attempt is None or attempt.item is not item or attempt.markers != len(attempt.attributes["own_markers"]):
             others = self._other_kinds
             attempt = self._attempt(item)
             too_late = self._other_kinds is not others  # the call's hooks run already, without the one just registered
@@ -281,7 +284,7 @@ class PhaseHooks(Hooks):
             attempt = self.attempt = Attempt(item)
             if type(item) is not self._kind:
                 self._meet_kind(item)
-        attempt.markers = len(item.own_markers)
+        attempt.markers = len(attempt.attributes["own_markers"])
         attempt.plan = plan = self._planner.plan(item)
         if plan is not self._windows[0]:  # most tests share a plan, and so the windows
             self._windows = self._windows_of(plan)
