@@ -15,8 +15,8 @@ other load of the machine disturbs. It takes some fifty times as long as the sui
 cannot run memray. The same run counts the same twice, but where names and types happen to lie decides which of them
 push each other out of the interpreter's caches, and any change, of the plain run too, may move that by a percent
 (Mytkowicz, Diwan, Hauswirth and Sweeney, "Producing wrong data without doing anything obviously wrong!", ASPLOS 2009).
-So each round has another hash seed and a larger environment. The ratio is that of the means; ``spread`` compares the
-least and the greatest count with the mean of the plain ones.
+So each round has another hash seed. The ratio is that of the means; ``spread`` compares the least and the greatest
+count with the mean of the plain ones.
 """
 
 from __future__ import annotations
@@ -166,15 +166,11 @@ def run_suite(python: Path, arguments: Iterable[str], folder: str, wall: bool) -
     return (ended - began if wall else used), tests
 
 
-def pytest_run(python: list[str | Path], arguments: Iterable[str], folder: str, layout: int = 0) -> tuple[int, str]:
-    """Run pytest once; give the number of tests that passed, and what stands on its standard error.
-
-    The layout is what the interpreter lays out differently: the hash seed, and how many variables its environment has.
-    """
+def pytest_run(python: list[str | Path], arguments: Iterable[str], folder: str, seed: int = 0) -> tuple[int, str]:
+    """Run pytest once; give the number of tests that passed, and what stands on its standard error."""
     command = [*map(str, python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONHASHSEED"] = str(layout)
-    environment |= {f"LAYOUT_{number}": "x" * number for number in range(16 * layout)}
+    environment["PYTHONHASHSEED"] = str(seed)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     passed = re.search(r"(\d+) passed", done.stdout)
     if passed is None:
@@ -186,16 +182,16 @@ def count_suite(name: str, suite: Suite, variants: dict[str, Variant], python: P
     """Count the instructions of one suite and print its table. Two counts at a time, as they disturb none."""
 
     def count(chosen: tuple[int, str]) -> tuple[int, int]:
-        layout, variant = chosen
+        seed, variant = chosen
         with tempfile.TemporaryDirectory() as folder:
             arguments = (*variants[variant].arguments, *suite.arguments)
-            return counted_instructions(python, arguments, folder, layout)
+            return counted_instructions(python, arguments, folder, seed)
 
-    chosen = [(layout, variant) for layout in range(rounds) for variant in variants]
+    chosen = [(seed, variant) for seed in range(rounds) for variant in variants]
     with ThreadPoolExecutor(2) as pool:
         counts = dict(zip(chosen, pool.map(count, chosen), strict=True))
     tests = counts[0, "plain"][0]
-    counted = {variant: [counts[layout, variant][1] for layout in range(rounds)] for variant in variants}
+    counted = {variant: [counts[seed, variant][1] for seed in range(rounds)] for variant in variants}
     plain = statistics.mean(counted["plain"])
     print(f"\n{name}: {tests} tests, instructions")
     print(f"{'variant':14} {'millions':>9} {'ratio':>7}  {'spread':13} {'thousands a test':>17}")
@@ -206,11 +202,11 @@ def count_suite(name: str, suite: Suite, variants: dict[str, Variant], python: P
     sys.stdout.flush()
 
 
-def counted_instructions(python: Path, arguments: tuple[str, ...], folder: str, layout: int = 0) -> tuple[int, int]:
+def counted_instructions(python: Path, arguments: tuple[str, ...], folder: str, seed: int = 0) -> tuple[int, int]:
     """Run pytest once under callgrind; give the number of tests that passed, and the instructions of the process."""
     callgrind: list[str | Path] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", python]
     pytest_run([python], arguments, folder)  # writes the bytecode
-    tests, told = pytest_run(callgrind, arguments, folder, layout)
+    tests, told = pytest_run(callgrind, arguments, folder, seed)
     counted = re.search(r"Collected : (\d+)", told)
     assert counted is not None, told
     return tests, int(counted[1])
