@@ -57,8 +57,8 @@ static inline void *account_quickly(void *block, size_t size) {
     struct pm_thread *self = pm_self_again();
     self->standing &= ~PM_IN_PYTHON;
     struct pm_window *window = quick_window_again(self);
-    if (PM_UNLIKELY(!window || !pm_quick_add(PM_PYTHON, window, self, block, size))) return account(block, size);
-    return block;
+    bool quick = (!PM_OWN_LOCKS || window) && pm_quick_add(PM_PYTHON, window, self, block, size);
+    return PM_LIKELY(quick) ? block : account(block, size);
 }
 
 static PM_NOINLINE void *long_malloc(void *context, size_t size) {
