@@ -3,8 +3,8 @@
  * What is hidden is kept alive until it is shown again. To free an untracked object is what the deallocators of many
  * types do not expect; everything else is, since any object may be untracked (see PyObject_GC_UnTrack in the manual).
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "extension.h"
+
 #include <stdbool.h>
 
 struct hidden {
@@ -165,23 +165,7 @@ static PyType_Spec hidden_spec = {
 };
 
 static int module_exec(PyObject *module) {
-    PyObject *type = PyType_FromSpec(&hidden_spec);
-    if (!type) return -1;
-    int result = PyModule_AddObjectRef(module, "Hidden", type);
-    Py_DECREF(type);
-    return result;
+    return pm_offer_type(module, "Hidden", PyType_FromSpec(&hidden_spec));
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, module_exec},
-#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_garbage", .m_doc = "A package's code out of the collector's sight.", .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__garbage(void) { return PyModuleDef_Init(&definition); }
+PM_EXTENSION(_garbage, "A package's code out of the collector's sight.", NULL, module_exec)

@@ -1,7 +1,6 @@
 /* Windows that stand inside each other: what stacked.py says of them, without the interpreter in between. Each test has
  * three. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "extension.h"
 
 #include <stdbool.h>
 #include <structmember.h>
@@ -231,19 +230,7 @@ static int module_exec(PyObject *module) {
     if (!close_name && !(close_name = PyUnicode_InternFromString("close"))) return -1;
     if (!finish_name && !(finish_name = PyUnicode_InternFromString("finish"))) return -1;
     if (!window_type && !(window_type = (PyTypeObject *)PyType_FromSpec(&window_spec))) return -1;
-    return PyModule_AddObjectRef(module, "StackedWindow", (PyObject *)window_type);
+    return pm_offer_type(module, "StackedWindow", Py_NewRef((PyObject *)window_type));
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, module_exec},
-#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_stacked", .m_doc = "Windows that stand inside each other.", .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__stacked(void) { return PyModuleDef_Init(&definition); }
+PM_EXTENSION(_stacked, "Windows that stand inside each other.", NULL, module_exec)

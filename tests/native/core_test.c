@@ -521,6 +521,46 @@ static void test_forked_inside_an_allocator(void) {
     EXPECT(reading.allocated, 110);
 }
 
+static uintptr_t next_address;
+
+static void *malloc_at_an_address(size_t size) {
+    (void)size;
+    return (void *)next_address; /* nobody looks into the block */
+}
+
+static void free_nothing(void *block) { (void)block; }
+
+/* A leaf of the shadow table reaches from one granule behind a multiple of its size to the next multiple, which has a cell
+ * of its own: blocks at all these edges, by turns from more leaves than a window remembers, are told apart. And NULL, a
+ * failure, is no block. */
+static void test_blocks_at_the_edges_of_leaves(void) {
+    const uintptr_t leaf = (uintptr_t)1 << PM_LEAF_BITS;
+    const uintptr_t addresses[] = {16,       32,       leaf - 16,     leaf,         leaf + 16,    2 * leaf - 16, 2 * leaf,
+                                   leaf + 32, 7 * leaf, 7 * leaf + 16, 100 * leaf + 16, 100 * leaf, 48,            7 * leaf + 32};
+    enum { BLOCKS = sizeof addresses / sizeof *addresses };
+    struct pm_reading reading;
+    pm_real.malloc = malloc_at_an_address, pm_real.free = free_nothing;
+    struct pm_window *window = open_window(PM_MALLOC, false, false);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        next_address = addresses[i];
+        pm_hook_malloc((size_t)100 << i);
+    }
+    next_address = 0;
+    pm_hook_malloc(1000);
+    pm_hook_free(NULL);
+    for (size_t i = 0; i < BLOCKS; i += 2) pm_hook_free((void *)addresses[i]);
+    for (size_t i = 0; i < BLOCKS; i += 2) pm_hook_free((void *)addresses[i]); /* unknown by now */
+    close_window(window, &reading);
+    int64_t all = 0, left = 0;
+    for (size_t i = 0; i < BLOCKS; i++) all += (int64_t)100 << i, left += i % 2 ? (int64_t)100 << i : 0;
+    EXPECT(reading.peak, all);
+    EXPECT(reading.allocated, all);
+    EXPECT(reading.allocations, BLOCKS);
+    EXPECT(reading.retained, left);
+    for (size_t i = 0; i < BLOCKS; i++) pm_hook_free((void *)addresses[i]);
+    pm_real.malloc = malloc, pm_real.free = free;
+}
+
 static uint32_t stack_at(struct pm_stacks *stacks, int function, int32_t call) {
     where = function;
     odd = call;
@@ -608,6 +648,7 @@ int main(void) {
     test_a_thread_that_joins_twice();
     test_no_room_is_not_endless_room();
     test_forked_inside_an_allocator();
+    test_blocks_at_the_edges_of_leaves();
     test_samples_are_scaled_to_the_peak();
     test_shares_are_told_by_place();
     printf("%d failed\n", failures);

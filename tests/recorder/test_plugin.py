@@ -415,3 +415,25 @@ def test_measured_or_recorded_it_is_known_where_a_session_dies(pytester, run, mo
     again = run(mode)
     lines = "\n".join([*told.outlines, *told.errlines, *again.outlines])
     assert where in lines
+
+
+@pytest.mark.parametrize(
+    ("mode", "conftest", "announced"),
+    [
+        ("--memory", "", False),
+        ("--memlog", "", True),
+        ("--memory", "def pytest_runtest_protocol(item, nextitem): pass", True),
+    ],
+    ids=["measured", "recorded alone", "somebody else runs the tests"],
+)
+def test_tests_are_announced_only_where_nobody_else_says_when_they_begin(pytester, run, mode, conftest, announced):
+    """Two hooks more cost every test."""
+    pytester.makeconftest(conftest)
+    pytester.makepyfile(
+        """
+        def test_it(pytestconfig):
+            hooks = pytestconfig.hook.pytest_runtest_logstart.get_hookimpls()
+            print("ours", sum(hook.function.__module__.startswith("pytest_memory") for hook in hooks))
+        """
+    )
+    run("-s", mode).stdout.fnmatch_lines([f"*ours {int(announced)}"])

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../extension.h"
 #include "../named.h"
 
 enum { STATM, STATUS, CLEAR, FILES };
@@ -379,23 +380,7 @@ static int module_exec(PyObject *module) {
     }
     watching = true;
     if (!window_type && !(window_type = (PyTypeObject *)PyType_FromSpec(&window_spec))) return -1;
-    PyObject *type = PyType_FromSpec(&kernel_spec);
-    if (!type) return -1;
-    int result = PyModule_AddObjectRef(module, "Kernel", type);
-    Py_DECREF(type);
-    return result;
+    return pm_offer_type(module, "Kernel", PyType_FromSpec(&kernel_spec));
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, module_exec},
-#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_doc = "Resident memory of this process.", .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&definition); }
+PM_EXTENSION(_kernel, "Resident memory of this process.", NULL, module_exec)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../extension.h"
 #include "../named.h"
 
 enum { PHASES = 3, FIELDS = 7, COUNTERS = 4, SIZES = 3, MOST_SITES = UINT8_MAX, CALL = 1 };
@@ -267,23 +268,7 @@ static PyType_Spec packer_spec = {
 };
 
 static int module_exec(PyObject *module) {
-    PyObject *type = PyType_FromSpec(&packer_spec);
-    if (!type) return -1;
-    int result = PyModule_AddObjectRef(module, "Packer", type);
-    Py_DECREF(type);
-    return result;
+    return pm_offer_type(module, "Packer", PyType_FromSpec(&packer_spec));
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, module_exec},
-#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_keeping", .m_doc = "Attempts in which nothing went wrong, as bytes.", .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__keeping(void) { return PyModuleDef_Init(&definition); }
+PM_EXTENSION(_keeping, "Attempts in which nothing went wrong, as bytes.", NULL, module_exec)

@@ -4,6 +4,8 @@
  */
 #include "_cells.h"
 
+#include "../extension.h"
+
 #include <limits.h>
 #include <string.h>
 #include <time.h>
@@ -257,30 +259,11 @@ static PyType_Spec cells_spec = {
 
 PyTypeObject *cells_type;
 
-static int add_type(PyObject *module, const char *name, PyObject *type) {
-    return type ? PyModule_AddObjectRef(module, name, type) : -1;
-}
-
 static int module_exec(PyObject *module) {
     make_crc_table();
     if (!cells_type) cells_type = (PyTypeObject *)PyType_FromSpec(&cells_spec);
-    if (add_type(module, "Cells", (PyObject *)cells_type) < 0) return -1;
-    PyObject *follower = follower_make_type();
-    int result = add_type(module, "Follower", follower);
-    Py_XDECREF(follower);
-    return result;
+    if (pm_offer_type(module, "Cells", Py_XNewRef((PyObject *)cells_type)) < 0) return -1;
+    return pm_offer_type(module, "Follower", follower_make_type());
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, module_exec},
-#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_cells", .m_doc = "The cells of a breadcrumb, and who follows the tests.", .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__cells(void) { return PyModuleDef_Init(&definition); }
+PM_EXTENSION(_cells, "The cells of a breadcrumb, and who follows the tests.", NULL, module_exec)

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from pytest_memory.engines.base import EngineWindow, HeapReading
     from pytest_memory.model import AllocationSite, HeapUsage, StackFrame
 
-
-if TYPE_CHECKING:
     Frames = tuple[StackFrame, ...]
 
     Stacks = tuple[dict[int, StackFrame], type[AllocationSite], Frames, Frames, Callable[[Frames], Frames] | None]

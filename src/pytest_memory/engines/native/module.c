@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "../../extension.h"
 #include "../../named.h"
 #include "engine.h"
 #include "frames.h"
@@ -432,17 +433,4 @@ static int module_exec(PyObject *module) {
                : 0;
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, module_exec},
-#ifdef Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The C core of the native heap engine.", .m_methods = methods,
-    .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }
+PM_EXTENSION(_native, "The C core of the native heap engine.", methods, module_exec)
