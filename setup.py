@@ -35,11 +35,10 @@ def extensions():
     """The heap engine and what helps to cost little beside it, where they are supported."""
     if not sys.platform.startswith("linux"):
         return []
-    engine = extension("_native", "engines/native", "*.c", libraries=["m"])
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):  # to load it would switch the lock on for all that is tested
-        return engine
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):  # to load one would switch the lock on for all that is tested
+        return []
     return [
-        *engine,
+        *extension("_native", "engines/native", "*.c", libraries=["m"]),
         *extension("_garbage", "", "_garbage.c"),
         *extension("_stacked", "", "_stacked.c"),
         *extension("_keeping", "plugin", "_keeping.c"),

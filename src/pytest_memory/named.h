@@ -15,6 +15,9 @@ static inline PyObject *pm_named(PyObject *kind, Py_ssize_t count, PyObject *con
     for (Py_ssize_t i = 0; i < count; i++) whole = whole && values[i];
     PyObject *made = NULL;
     if (whole) made = type == &PyTuple_Type ? PyTuple_New(count) : type->tp_alloc(type, count);
+#if PY_VERSION_HEX >= 0x030E0000 /* a tuple keeps its hash, and 0 would be one */
+    if (made) ((PyTupleObject *)made)->ob_hash = -1;
+#endif
     for (Py_ssize_t i = 0; i < count; i++) {
         if (made) {
             PyTuple_SET_ITEM(made, i, values[i]);

@@ -14,6 +14,7 @@
 #include "../../src/pytest_memory/engines/native/hooks.h"
 #include "../../src/pytest_memory/engines/native/intervals.h"
 #include "../../src/pytest_memory/engines/native/ledger.h"
+#include "../../src/pytest_memory/engines/native/locks.h"
 #include "../../src/pytest_memory/engines/native/patch.h"
 #include "../../src/pytest_memory/engines/native/shares.h"
 #include "../../src/pytest_memory/engines/native/sites.h"
@@ -82,7 +83,8 @@ static struct pm_window *open_window(int ledger, bool sites, bool every) {
 static int64_t sum_at_peak(struct pm_window *window) {
     int64_t total = 0;
     struct pm_site_reading reading;
-    for (uint32_t site = 0; site < pm_sites_known(&pm_ledgers[PM_MALLOC]); site++) {
+    uint32_t known = pm_sites_known(&pm_ledgers[PM_MALLOC]);
+    for (uint32_t site = 0; site < known; site++) {
         if (pm_sites_read(&pm_ledgers[PM_MALLOC], window, site, &reading)) total += reading.bytes;
     }
     return total;
@@ -227,6 +229,42 @@ static void test_reserved_address_space(void) {
         EXPECT(reading.allocated, (objects ? 20 + 10 + 1 : 100 + 1 + 40) * page);
         EXPECT(reading.allocations, 3);
     }
+}
+
+/* The kernel takes whole pages, whatever length it is asked for. */
+static void test_a_part_of_a_page_is_given_back_whole(void) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct pm_reading reading;
+    struct pm_window *window = open_window(PM_MALLOC, true, true);
+    char *pages = pm_hook_mmap(NULL, 5 * page - 100, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    pm_hook_munmap(pages, 2 * page - 1000);
+    EXPECT(pm_window_live(window), 3 * page - 100);
+    pm_hook_munmap(pages + 2 * page, 3 * page - 100);
+    close_window(window, &reading);
+    EXPECT(reading.retained, 0);
+    EXPECT(reading.allocated, 5 * page - 100);
+}
+
+/* Whoever tells tallies of a change while a window closes finds them, or no longer finds the window. */
+static void *allocate_until(void *stop) {
+    while (!atomic_load((atomic_bool *)stop)) pm_hook_free(pm_hook_malloc(64));
+    return NULL;
+}
+
+static void test_windows_close_under_threads_that_allocate(void) {
+    enum { THREADS = 6, WINDOWS = 5000 };
+    pthread_t threads[THREADS];
+    atomic_bool stop = false;
+    struct pm_reading reading;
+    for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, allocate_until, &stop);
+    for (int i = 0; i < WINDOWS; i++) {
+        struct pm_window *window = open_window(PM_MALLOC, true, true);
+        pm_window_close(PM_MALLOC, window, &reading);
+        EXPECT(sum_at_peak(window), reading.peak);
+        pm_sites_end(&pm_ledgers[PM_MALLOC], window);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 }
 
 static void test_more_stacks_than_there_is_room_for(void) {
@@ -627,7 +665,7 @@ int main(void) {
     pm_real.malloc = malloc, pm_real.free = free, pm_real.calloc = calloc, pm_real.realloc = realloc;
     pm_real.mmap = mmap, pm_real.munmap = munmap, pm_real.mremap = mremap;
     pm_real.mprotect = mprotect;
-    if (pm_threads_prepare()) return 2;
+    if (pm_locks_prepare() || pm_threads_prepare()) return 2;
     test_walks();
     test_sizes_at_the_edges();
     test_leftovers_of_a_size_are_no_blocks();
@@ -635,6 +673,8 @@ int main(void) {
     test_epochs_wrap();
     test_mappings_in_pieces();
     test_reserved_address_space();
+    test_a_part_of_a_page_is_given_back_whole();
+    test_windows_close_under_threads_that_allocate();
     test_more_stacks_than_there_is_room_for();
     test_threads();
     test_a_thread_in_a_crowd();

@@ -97,6 +97,8 @@ def _load() -> Core:
         raise _unavailable(f"the native engine needs Linux; this is {sys.platform!r}")
     if platform.python_implementation() != "CPython":
         raise _unavailable(f"the native engine needs CPython; this is {platform.python_implementation()}")
+    if "t" in getattr(sys, "abiflags", ""):
+        raise _unavailable("free-threaded builds of CPython are not supported yet")
     try:
         core = cast("Core", importlib.import_module(f"{__name__}._native"))
     except ImportError as error:

@@ -57,6 +57,8 @@ struct pm_totals {
     _Atomic int64_t allocations[PM_LEDGERS];
     struct pm_unsettled unsettled[PM_LEDGERS];
     _Atomic uint32_t owner; /* windows open over this thread alone */
+    _Atomic bool taken;     /* by a thread */
+    _Atomic bool left;      /* that thread has ended, and nobody has given them back yet */
     uint32_t index;
     bool shared; /* several threads add to it: those that came when none was free, or that are about to end */
 } __attribute__((aligned(64)));

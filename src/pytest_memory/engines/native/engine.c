@@ -1,46 +1,36 @@
 #include "engine.h"
 
+#include "locks.h"
 #include "patch.h"
 #include "pyalloc.h"
 #include "real.h"
 #include "sites.h"
 #include "threads.h"
 
+static const char held[] = "another tool holds the allocation hooks";
 static bool installed, ended;
 static uint64_t forks;
 static uint64_t breaks[PM_LEDGERS]; /* how often hooks were found replaced under an open window */
 
-static void before_fork(void) {
-    if (pm_self.locked) return; /* a signal handler that forks; the child starts clean anyway */
-    pm_threads_lock();
-    for (int which = 0; which < PM_LEDGERS; which++) pm_lock(&pm_ledgers[which], &pm_self);
-}
-
-static void after_fork_in_parent(void) {
-    if (pm_self.locked < PM_LEDGERS) return;
-    for (int which = PM_LEDGERS - 1; which >= 0; which--) pm_unlock(&pm_ledgers[which], &pm_self);
-    pm_threads_unlock();
-}
-
 /* The child has the parent's tables, but no window: what it allocates is not the parent's. It may open its own. */
 static void after_fork_in_child(void) {
     forks++;
-    pm_self.locked = 0;
     pm_patch_forked();
-    pm_threads_forked();
-    for (int which = 0; which < PM_LEDGERS; which++) pthread_mutex_init(&pm_ledgers[which].lock, NULL);
     pm_windows_abandon();
+    pm_threads_forked();
     pm_sites_abandon();
+    pm_locks_forked();
 }
 
 const char *pm_engine_install(const void *interpreter) {
     if (ended) return "the interpreter is ending";
     if (installed) return NULL;
     const char *reason = pm_real_resolve();
+    if (!reason) reason = pm_locks_prepare();
     if (!reason) reason = pm_threads_prepare();
     if (!reason) reason = pm_patch_install(interpreter);
     if (reason) return reason;
-    if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) return "fork cannot be watched";
+    if (pthread_atfork(NULL, NULL, after_fork_in_child) != 0) return "fork cannot be watched";
     installed = true;
     return NULL;
 }
@@ -49,13 +39,14 @@ static void note_break(int which) {
     if (pm_windows_depth(which)) breaks[which]++;
 }
 
-/* Somebody may have put his own hooks in the place of ours, or restored the originals over them. */
-static bool hooks_in_place(void) {
-    pm_patch_refresh(false);
-    if (pm_patch_intact()) return true;
+/* Somebody may have put his own hooks in the place of ours, or restored the originals over them. NULL, or why they are not
+ * in place. */
+static const char *put_in_place(void) {
+    if (!pm_patch_refresh(false)) return pm_unsettled;
+    if (pm_patch_intact()) return NULL;
     for (int which = 0; which < PM_LEDGERS; which++) note_break(which);
-    pm_patch_refresh(true);
-    return pm_patch_intact();
+    if (!pm_patch_refresh(true)) return pm_unsettled;
+    return pm_patch_intact() ? NULL : held;
 }
 
 static bool python_hooks_in_place(void) {
@@ -66,10 +57,10 @@ static bool python_hooks_in_place(void) {
 }
 
 const char *pm_engine_open(struct pm_session *session) {
-    static const char held[] = "another tool holds the allocation hooks";
-    const char *reason = NULL;
     if (ended) return "the interpreter is ending";
-    if (!hooks_in_place()) return held;
+    if (!atomic_load(pm_tables_whole)) after_fork_in_child(); /* of a fork that called no handlers */
+    const char *reason = put_in_place();
+    if (reason) return reason;
     if (session->request.ledger == PM_PYTHON && !python_hooks_in_place()) return held;
     session->window = pm_window_open(&session->request, &reason);
     if (session->window) {

@@ -4,7 +4,8 @@
 
 #include "windows.h"
 
-/* Find the originals and patch everything, once in a process. NULL, or why it cannot be done. */
+/* Find the originals and patch everything, once in a process. NULL, or why it cannot be done. Here and for a window the
+ * reason may be pm_unsettled. */
 const char *pm_engine_install(const void *interpreter);
 
 /* An open window and what must still be true when it closes. */

@@ -5,12 +5,14 @@
 #define _GNU_SOURCE
 #include "hooks.h"
 
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "intervals.h"
 #include "ledger.h"
+#include "locks.h"
 #include "patch.h"
 #include "sites.h"
 
@@ -198,7 +200,7 @@ enum { ALL_LEDGERS = (1 << PM_STATE_BITS * PM_LEDGERS) - 1 };
 
 static uint32_t begin_mapping(struct pm_thread *self, uint32_t ledgers) {
     uint32_t state = pm_load_state();
-    if (PM_LIKELY(!state) || self->locked) return 0;
+    if (PM_LIKELY(!state) || !pm_may_lock(self)) return 0;
     state = listening(state, self) & ledgers;
     for (int which = 0; which < PM_LEDGERS; which++) {
         if (pm_state_of(state, which) & PM_OPEN) pm_lock(&pm_ledgers[which], self);
@@ -294,7 +296,10 @@ int pm_hook_mprotect(void *begin, size_t size, int protection) {
 void *pm_hook_dlopen(const char *path, int flags) {
     pm_patch_expect();
     if (!path || !strchr(path, '/') || strchr(path, '$')) return pm_real.dlopen(path, flags);
-    void *library = pm_real.dlopen(path, flags);
+    void *library = NULL;
+    /* Where a library is looked for its own names first, free() may be its own. A slot that is bound later does not say so. */
+    if (flags & RTLD_DEEPBIND && flags & RTLD_LAZY) library = pm_real.dlopen(path, (flags & ~RTLD_LAZY) | RTLD_NOW);
+    if (!library) library = pm_real.dlopen(path, flags);
     if (pm_load_state()) pm_patch_again();
     return library;
 }

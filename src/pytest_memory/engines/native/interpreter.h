@@ -23,6 +23,10 @@
 #error "pytest-memory's native engine knows CPython 3.10 to 3.14; --memory-engine=auto falls back to another"
 #endif
 
+#ifdef Py_GIL_DISABLED
+#error "pytest-memory's native engine needs the interpreter's lock"
+#endif
+
 /* From 3.12 on an interpreter may have a lock of its own, and so run while another changes what all share. */
 enum { PM_OWN_LOCKS = PY_VERSION_HEX >= 0x030C0000 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "locks.h"
 #include "memory.h"
 #include "sites.h"
 
@@ -22,6 +23,8 @@ void pm_intervals_clear(struct pm_ledger *ledger) {
     ledger->intervals.count = 0;
     pm_unlock(ledger, &pm_self);
 }
+
+void pm_intervals_forget(struct pm_ledger *ledger) { ledger->intervals = (struct pm_intervals){NULL, 0, 0}; }
 
 static bool make_room(struct pm_ledger *ledger) {
     struct pm_intervals *all = &ledger->intervals;
@@ -70,7 +73,7 @@ static void account(struct pm_ledger *ledger, const struct pm_interval *interval
 
 void pm_intervals_remove(struct pm_ledger *ledger, uintptr_t begin, size_t size) {
     struct pm_intervals *all = &ledger->intervals;
-    uintptr_t end = begin + size;
+    uintptr_t end = pm_page_end(begin + size);
     size_t at = find(all, begin);
     while (at < all->count && all->items[at].begin < end) {
         struct pm_interval *interval = &all->items[at], rest = *interval;
@@ -126,7 +129,7 @@ bool pm_intervals_reserved(const struct pm_ledger *ledger, uintptr_t address) {
 
 /* Each change may move the intervals, so the next piece is looked for anew. */
 void pm_intervals_protect(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size, bool reserve) {
-    uintptr_t end = begin + size;
+    uintptr_t end = pm_page_end(begin + size);
     const struct pm_interval *interval;
     while (begin < end && (interval = first_after(ledger, begin)) && interval->begin < end) {
         uintptr_t from = interval->begin > begin ? interval->begin : begin;

@@ -12,6 +12,9 @@
 /* Forget all mappings; no window is open that they could belong to. */
 void pm_intervals_clear(struct pm_ledger *ledger);
 
+/* In the child of a fork: they are not whole. */
+void pm_intervals_forget(struct pm_ledger *ledger);
+
 /* A mapping was made; whatever lay there before is gone. The lock is held. */
 void pm_intervals_add(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size);
 
@@ -24,7 +27,7 @@ bool pm_intervals_reserved(const struct pm_ledger *ledger, uintptr_t address);
 /* What counts in a range is reserved from now on, or what is reserved there counts. Mappings that are not known stay so. */
 void pm_intervals_protect(struct pm_ledger *ledger, struct pm_thread *self, uintptr_t begin, size_t size, bool reserve);
 
-/* A range was given back. The lock is held. */
+/* A range was given back, to the end of its last page. The lock is held. */
 void pm_intervals_remove(struct pm_ledger *ledger, uintptr_t begin, size_t size);
 
 #endif

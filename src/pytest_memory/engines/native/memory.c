@@ -29,3 +29,8 @@ size_t pm_resident(const void *begin, size_t bytes) {
     }
     return total;
 }
+
+uintptr_t pm_page_end(uintptr_t address) {
+    uintptr_t beyond = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+    return (address + beyond) & ~beyond;
+}

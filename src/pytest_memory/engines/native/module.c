@@ -147,6 +147,15 @@ static PyObject *module_answers(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+/* True if it is worth trying again: other threads were loading something, and are done with it. */
+static bool let_loads_finish(const char *reason, int tries) {
+    if (reason != pm_unsettled || tries == PM_PATIENCE) return false;
+    Py_BEGIN_ALLOW_THREADS
+    pm_patch_settle();
+    Py_END_ALLOW_THREADS
+    return true;
+}
+
 PyDoc_STRVAR(open_doc, "open(seed) -> Window\n\nRaises WindowRefused (or its base, RuntimeError, if that cannot be\n"
                        "loaded) with the reason why there is none.");
 
@@ -177,7 +186,11 @@ static PyObject *opener_open(PyObject *object, PyObject *seed) {
     window->opener = (struct opener_object *)Py_NewRef(object);
     window->session.request = self->wanted;
     window->session.request.seed = value;
-    const char *reason = pm_engine_open(&window->session);
+    const char *reason;
+    int tries = 0;
+    do {
+        reason = pm_engine_open(&window->session);
+    } while (reason && let_loads_finish(reason, tries++));
     if (reason) {
         Py_DECREF(window);
         return raise_refusal(reason);
@@ -387,13 +400,13 @@ PyDoc_STRVAR(install_doc, "install() -> None\n\nRaises RuntimeError with the rea
 
 static PyObject *module_install(PyObject *module, PyObject *unused) {
     (void)unused;
-#ifdef Py_GIL_DISABLED
-    (void)module;
-    return refuse("free-threaded builds of CPython are not supported yet");
-#else
     /* Windows would answer with kinds of tuple that are another's, and go with it. */
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) return refuse("this is an interpreter inside another");
-    const char *reason = pm_engine_install((const void *)&PyObject_Malloc);
+    const char *reason;
+    int tries = 0;
+    do {
+        reason = pm_engine_install((const void *)&PyObject_Malloc);
+    } while (reason && let_loads_finish(reason, tries++));
     if (reason) return refuse(reason);
     static bool registered;
     if (registered) Py_RETURN_NONE;
@@ -406,7 +419,6 @@ static PyObject *module_install(PyObject *module, PyObject *unused) {
     Py_XDECREF(result);
     if (!registered) return NULL;
     Py_RETURN_NONE;
-#endif
 }
 
 static PyMethodDef methods[] = {

@@ -23,6 +23,8 @@ enum { JUMP_SLOT = R_AARCH64_JUMP_SLOT, GLOB_DAT = R_AARCH64_GLOB_DAT, ABSOLUTE 
 #error "the native engine knows x86-64 and aarch64"
 #endif
 
+const char pm_unsettled[] = "other threads were loading libraries all the while";
+
 enum { OBJECT_SLOTS = 1 << 14, CANARIES = 16 };
 
 /* One loaded object: what its dynamic section says. */
@@ -44,6 +46,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uintptr_t *handled; /* a hash set of the addresses of dynamic sections */
 static size_t handled_count;
 static unsigned long long seen_adds, seen_subs;
+static _Atomic unsigned long long settled_adds; /* what was loaded by then is complete */
 static _Atomic bool expecting;
 static uintptr_t own_address, interpreter_address, library_address;
 static bool failed;
@@ -187,9 +190,22 @@ static bool is_loader(const struct object *object, const char *path) {
     return strncmp(slash ? slash + 1 : path, "ld-linux", 8) == 0 && !contains(object, library_address);
 }
 
-static int visit(struct dl_phdr_info *info, size_t size, void *unused) {
-    (void)size;
-    (void)unused;
+struct counters {
+    unsigned long long adds, subs;
+};
+
+static struct counters counters_of(const struct dl_phdr_info *info, size_t size) {
+    if (size < offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs) return (struct counters){0, 0};
+    return (struct counters){info->dlpi_adds, info->dlpi_subs};
+}
+
+static int read_counters(struct dl_phdr_info *info, size_t size, void *result) {
+    *(struct counters *)result = counters_of(info, size);
+    return 1;
+}
+
+static int visit(struct dl_phdr_info *info, size_t size, void *expected) {
+    if (counters_of(info, size).adds != ((struct counters *)expected)->adds) return 1;
     struct object object = {.base = info->dlpi_addr, .headers = info->dlpi_phdr, .header_count = info->dlpi_phnum};
     const ElfW(Dyn) *dynamic = NULL;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -210,41 +226,49 @@ static int visit(struct dl_phdr_info *info, size_t size, void *unused) {
     return 0;
 }
 
-struct counters {
-    unsigned long long adds, subs;
-};
-
-static int read_counters(struct dl_phdr_info *info, size_t size, void *result) {
-    struct counters *counters = result;
-    if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs) {
-        *counters = (struct counters){info->dlpi_adds, info->dlpi_subs};
-    }
-    return 1;
+/* The loader tells of objects that another thread is about to relocate. Their slots are not filled yet, and to seal what
+ * it still writes to would end the process. It holds one lock from before it tells of an object until it is complete, and
+ * dladdr() takes the same for a moment. Unlike others that do, it leaves alone what dlerror() says. */
+void pm_patch_settle(void) {
+    struct counters now = {0, 0};
+    Dl_info unused;
+    dl_iterate_phdr(read_counters, &now);
+    dladdr((void *)&pm_patch_settle, &unused);
+    atomic_store(&settled_adds, now.adds);
 }
 
-void pm_patch_refresh(bool thorough) {
+bool pm_patch_refresh(bool thorough) {
     int saved = errno;
     struct counters now = {0, 0};
     dl_iterate_phdr(read_counters, &now);
-    bool expected = atomic_exchange_explicit(&expecting, false, memory_order_relaxed);
-    if (!thorough && !expected && now.adds == seen_adds && now.subs == seen_subs) return;
+    bool expected = atomic_load_explicit(&expecting, memory_order_relaxed);
+    if (!thorough && !expected && now.adds == seen_adds && now.subs == seen_subs) return true;
+    if (now.adds != atomic_load(&settled_adds)) return false;
     /* A constructor that loads a library may come here while another thread is here: it is served later. */
+    atomic_store_explicit(&expecting, false, memory_order_relaxed);
     if (pthread_mutex_trylock(&lock) != 0) {
         pm_patch_expect();
         errno = saved;
-        return;
+        return true;
     }
     if (thorough || now.subs != seen_subs) forget_handled();
-    seen_adds = now.adds;
-    seen_subs = now.subs;
-    dl_iterate_phdr(visit, NULL);
+    bool complete = dl_iterate_phdr(visit, &now) == 0;
+    if (complete) {
+        seen_adds = now.adds;
+        seen_subs = now.subs;
+    } else {
+        pm_patch_expect();
+    }
     pthread_mutex_unlock(&lock);
     errno = saved;
+    return complete;
 }
 
 void pm_patch_expect(void) { atomic_store_explicit(&expecting, true, memory_order_relaxed); }
 
-void pm_patch_again(void) { pm_patch_refresh(false); }
+void pm_patch_again(void) {
+    for (int tries = 0; tries < PM_PATIENCE && !pm_patch_refresh(false); tries++) pm_patch_settle();
+}
 
 bool pm_patch_intact(void) {
     for (size_t i = 0; i < canary_count; i++) {
@@ -258,7 +282,7 @@ const char *pm_patch_install(const void *interpreter) {
     interpreter_address = (uintptr_t)interpreter;
     library_address = (uintptr_t)pm_functions[PM_NUMBER_malloc].original;
     if (!handled && !(handled = pm_reserve(OBJECT_SLOTS * sizeof *handled))) return "there is no memory for its tables";
-    pm_patch_refresh(true);
+    if (!pm_patch_refresh(true)) return pm_unsettled;
     if (failed) return "the import tables cannot be made writable";
     if (canary_count < 2 && foreign) return "another tool holds the allocation hooks";
     if (canary_count < 2) return "the interpreter does not reach malloc and free through an import table";
@@ -282,4 +306,12 @@ void pm_patch_objects(void (*each)(const char *path, void *context), void *conte
     dl_iterate_phdr(list_object, &listing);
 }
 
-void pm_patch_forked(void) { pthread_mutex_init(&lock, NULL); }
+void pm_patch_forked(void) {
+    if (pthread_mutex_trylock(&lock) == 0) {
+        pthread_mutex_unlock(&lock);
+        return;
+    }
+    pthread_mutex_init(&lock, NULL);
+    forget_handled(); /* another thread was about to change it */
+    pm_patch_expect();
+}

@@ -5,12 +5,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The reason for which something cannot be done before pm_patch_settle(), told apart by its address. */
+extern const char pm_unsettled[];
+
+/* How often to try again after that. */
+enum { PM_PATIENCE = 16 };
+
 /* Patch everything that is loaded, once. `interpreter` is any address inside the interpreter's own object.
  * Returns NULL, or why it cannot be done. */
 const char *pm_patch_install(const void *interpreter);
 
-/* Patch what was loaded since; cheap if nothing was. With `thorough`, look at every object again. */
-void pm_patch_refresh(bool thorough);
+/* Patch what was loaded since; cheap if nothing was. With `thorough`, look at every object again. False if something may
+ * not have been loaded to its end: then nothing is seen to. */
+bool pm_patch_refresh(bool thorough);
+
+/* Wait for threads that load something. Not with the interpreter's lock, which what they load may be waiting for. */
+void pm_patch_settle(void);
 
 /* Something may be loaded without our seeing when it is done. */
 void pm_patch_expect(void);

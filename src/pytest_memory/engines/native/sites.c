@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "frames.h"
+#include "locks.h"
 #include "memory.h"
 #include "stacks.h"
 
@@ -33,18 +34,6 @@ static struct {
     bool taken[LEVELS];
 } tables[PM_LEDGERS];
 
-void pm_lock(struct pm_ledger *ledger, struct pm_thread *self) {
-    self->locked++;
-    atomic_signal_fence(memory_order_seq_cst);
-    pthread_mutex_lock(&ledger->lock);
-}
-
-void pm_unlock(struct pm_ledger *ledger, struct pm_thread *self) {
-    pthread_mutex_unlock(&ledger->lock);
-    atomic_signal_fence(memory_order_seq_cst);
-    self->locked--;
-}
-
 const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window, int outside) {
     static const char no_memory[] = "there is no address space for the tables of call stacks";
     int which = pm_ledger_number(ledger);
@@ -71,7 +60,7 @@ const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window, i
 
 void pm_sites_end(struct pm_ledger *ledger, struct pm_window *window) {
     if (window->tallies) tables[pm_ledger_number(ledger)].taken[window->level] = false;
-    window->tallies = NULL;
+    window->tallies = NULL; /* no thread looks at them: the window left its ledger under the lock */
 }
 
 static void bring_up_to_date(struct pm_window *window, struct pm_tally *tally) {
@@ -133,11 +122,11 @@ uint32_t pm_sites_mark(struct pm_ledger *ledger) {
  * lock, so that with every stack captured the sites add up to the peak whatever other threads do. */
 void pm_sites_allocated(struct pm_ledger *ledger, struct pm_thread *self, void *block, size_t size, bool exact) {
     uint32_t *mark = NULL;
-    if (!self->locked && state_of(ledger) & (PM_SAMPLE | PM_EVERY)) {
+    if (pm_may_lock(self) && state_of(ledger) & (PM_SAMPLE | PM_EVERY)) {
         mark = pm_shadow_make(&ledger->marks, (uintptr_t)block);
         if (!mark) atomic_fetch_add_explicit(&ledger->lost, 1, memory_order_relaxed);
     }
-    if (!mark) { /* in a signal handler that interrupted this very table, or without room */
+    if (!mark) { /* in a signal handler that interrupted this very table, in a fork, or without room */
         pm_ledger_enter(ledger, self, block, size, 0);
         return;
     }
@@ -154,7 +143,7 @@ void pm_sites_allocated(struct pm_ledger *ledger, struct pm_thread *self, void *
 void pm_sites_freed(struct pm_ledger *ledger, struct pm_thread *self, uint32_t entry, size_t size, uint32_t mark) {
     uint32_t epoch = pm_entry_epoch(entry);
     bool owner = entry & PM_OWNER_BIT;
-    if (self->locked) {
+    if (!pm_may_lock(self)) {
         pm_windows_add(ledger, self, epoch, owner, -(int64_t)size);
         return;
     }
@@ -208,7 +197,13 @@ bool pm_sample_due(struct pm_ledger *ledger, struct pm_thread *self, size_t size
     return gap <= 0;
 }
 
-uint32_t pm_sites_known(struct pm_ledger *ledger) { return pm_stacks_count(tables[pm_ledger_number(ledger)].stacks); }
+/* A thread that saw the last window may still be adding its stack. */
+uint32_t pm_sites_known(struct pm_ledger *ledger) {
+    pm_lock(ledger, &pm_self);
+    uint32_t known = pm_stacks_count(tables[pm_ledger_number(ledger)].stacks);
+    pm_unlock(ledger, &pm_self);
+    return known;
+}
 
 bool pm_sites_read(struct pm_ledger *ledger, struct pm_window *window, uint32_t site,
                    struct pm_site_reading *reading) {
@@ -220,6 +215,8 @@ bool pm_sites_read(struct pm_ledger *ledger, struct pm_window *window, uint32_t 
                                         llround(tally.count)};
     return reading->bytes > 0 || reading->count > 0 || reading->leaked_bytes > 0 || reading->leaked_count > 0;
 }
+
+void pm_sites_forget(int which) { tables[which].stacks = NULL; }
 
 void pm_sites_abandon(void) {
     for (int which = 0; which < PM_LEDGERS; which++) memset(tables[which].taken, 0, sizeof tables[which].taken);

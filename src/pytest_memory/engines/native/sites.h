@@ -6,6 +6,7 @@
 
 /* Give a window tallies, emptying the site table if no other window uses it. Returns NULL, or why it cannot. */
 const char *pm_sites_begin(struct pm_ledger *ledger, struct pm_window *window, int outside);
+/* When the window is closed. */
 void pm_sites_end(struct pm_ledger *ledger, struct pm_window *window);
 
 /* The block's call stack is recorded. */
@@ -41,11 +42,11 @@ void pm_sites_tally_bytes(struct pm_ledger *ledger, uint32_t epoch, bool owner, 
 /* For mappings, under the ledger's lock: the mark of the calling thread's stack; 0 where no window wants it. */
 uint32_t pm_sites_mark(struct pm_ledger *ledger);
 
-void pm_lock(struct pm_ledger *ledger, struct pm_thread *self);
-void pm_unlock(struct pm_ledger *ledger, struct pm_thread *self);
-
 /* In the child of a fork: no window has tallies. */
 void pm_sites_abandon(void);
+
+/* The table of sites is not whole: the next window that wants one gets another. */
+void pm_sites_forget(int ledger);
 
 struct pm_stacks;
 

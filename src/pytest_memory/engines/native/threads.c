@@ -8,22 +8,49 @@ enum { POOL = 1024 };
 PM_THREAD_LOCAL struct pm_thread pm_self;
 
 static struct pm_totals pool[POOL] = {{.shared = true}};
-static uint32_t released[POOL]; /* a stack of totals whose threads have ended */
-static uint32_t released_count;
 static _Atomic uint32_t pool_used = 1;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t key;
 static bool ready;
+
+/* Take totals, unless another thread has them. */
+static bool claim(uint32_t index) {
+    if (atomic_exchange_explicit(&pool[index].taken, true, memory_order_acq_rel)) return false;
+    pool[index].index = index;
+    return true;
+}
+
+/* No lock: a thread may end, or count for the first time, while another one forks and waits for it in a handler. */
+static struct pm_totals *take(void) {
+    uint32_t used = atomic_load(&pool_used);
+    for (uint32_t index = 1; index < used; index++) {
+        if (!atomic_load_explicit(&pool[index].taken, memory_order_relaxed) && claim(index)) return &pool[index];
+    }
+    while (used < POOL) {
+        if (atomic_compare_exchange_weak(&pool_used, &used, used + 1) && claim(used)) return &pool[used];
+    }
+    return NULL;
+}
+
+/* Totals over which a window is open still, for a thread that has ended, are given back when it closes: whichever of the
+ * two comes last does it. */
+static void give_back_if_idle(struct pm_totals *totals) {
+    if (!atomic_load(&totals->owner) && atomic_exchange(&totals->left, false)) atomic_store(&totals->taken, false);
+}
 
 /* Destructors of other libraries may still allocate in this thread: they find the shared totals. */
 static void leave(void *value) {
     struct pm_totals *totals = value;
-    pm_self.standing = (pm_self.standing & PM_INSIDE) + PM_NESTED; /* its totals are about to be another's */
+    pm_self.standing &= PM_INSIDE; /* its totals are about to be another's */
     pm_self.totals = &pool[0];
-    pthread_mutex_lock(&lock);
-    released[released_count++] = totals->index;
-    pthread_mutex_unlock(&lock);
-    pm_self.standing -= PM_NESTED;
+    atomic_store(&totals->left, true);
+    give_back_if_idle(totals);
+}
+
+void pm_threads_own_begin(struct pm_totals *totals) { atomic_fetch_add(&totals->owner, 1); }
+
+void pm_threads_own_end(struct pm_totals *totals) {
+    atomic_fetch_sub(&totals->owner, 1);
+    give_back_if_idle(totals);
 }
 
 const char *pm_threads_prepare(void) {
@@ -36,25 +63,12 @@ const char *pm_threads_prepare(void) {
 void pm_thread_join(struct pm_thread *self) {
     self->totals = &pool[0]; /* what pthread_setspecific allocates, and any signal handler, may count there */
     self->standing += PM_NESTED;
-    pthread_mutex_lock(&lock);
-    uint32_t used = atomic_load_explicit(&pool_used, memory_order_relaxed), index = 0;
-    if (released_count) {
-        index = released[--released_count];
-    } else if (used < POOL) {
-        index = used;
-        pool[index].index = index;
-        atomic_store_explicit(&pool_used, used + 1, memory_order_release);
-    }
-    pthread_mutex_unlock(&lock);
-    if (index) {
-        if (pthread_setspecific(key, &pool[index]) == 0) {
-            self->totals = &pool[index];
-            self->standing = (self->standing & PM_INSIDE) | pm_standing_of(self->totals);
-        } else {
-            pthread_mutex_lock(&lock);
-            released[released_count++] = index;
-            pthread_mutex_unlock(&lock);
-        }
+    struct pm_totals *totals = take();
+    if (totals && pthread_setspecific(key, totals) == 0) {
+        self->totals = totals;
+        self->standing = (self->standing & PM_INSIDE) | pm_standing_of(totals);
+    } else if (totals) {
+        atomic_store(&totals->taken, false);
     }
     self->standing -= PM_NESTED;
 }
@@ -98,16 +112,11 @@ struct pm_totals *pm_threads_own(void) {
 }
 
 void pm_threads_forked(void) {
-    pthread_mutex_init(&lock, NULL);
     pm_self.standing &= ~PM_MUTES; /* what else a signal handler that forks has interrupted goes on here, and ends */
-    uint32_t mine = pm_self.totals ? pm_self.totals->index : 0;
-    uint32_t used = atomic_load_explicit(&pool_used, memory_order_relaxed);
-    released_count = 0;
-    for (uint32_t index = 1; index < used; index++) {
-        if (index != mine) released[released_count++] = index;
+    for (uint32_t index = 1; index < POOL; index++) {
+        struct pm_totals *totals = &pool[index];
+        atomic_store(&totals->owner, 0);
+        atomic_store(&totals->left, false);
+        atomic_store(&totals->taken, totals == pm_self.totals);
     }
 }
-
-void pm_threads_lock(void) { pthread_mutex_lock(&lock); }
-
-void pm_threads_unlock(void) { pthread_mutex_unlock(&lock); }

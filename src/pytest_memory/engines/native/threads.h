@@ -20,10 +20,11 @@ bool pm_threads_unsettled(int ledger, uint32_t serial, int64_t *bytes, uint64_t 
 /* The calling thread's own totals, or NULL if it has to share them. */
 struct pm_totals *pm_threads_own(void);
 
-/* In the child of a fork: the calling thread is the only one left. */
-void pm_threads_forked(void);
+/* A window over one thread alone opens, or is over; the thread may have ended by then. */
+void pm_threads_own_begin(struct pm_totals *totals);
+void pm_threads_own_end(struct pm_totals *totals);
 
-void pm_threads_lock(void);
-void pm_threads_unlock(void);
+/* In the child of a fork: the calling thread is the only one left, and no window is open. */
+void pm_threads_forked(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "intervals.h"
+#include "locks.h"
 #include "sites.h"
 #include "threads.h"
 
@@ -120,7 +121,7 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
         atomic_store_explicit(&ledger->sampling_serial, window->serial, memory_order_relaxed);
         pm_sample_anew(ledger, &pm_self);
     }
-    if (window->thread_only) window->own->owner++;
+    if (window->thread_only) pm_threads_own_begin(window->own);
     mark_start(request->ledger, window);
     atomic_store_explicit(&ledger->top, window, memory_order_release);
     publish();
@@ -134,6 +135,13 @@ static void unlink_window(struct pm_ledger *ledger, struct pm_window *window) {
     struct pm_window *at;
     while ((at = atomic_load_explicit(link, memory_order_relaxed)) && at != window) link = &at->outer;
     if (at) atomic_store_explicit(link, next(window), memory_order_release);
+}
+
+/* Whoever tells tallies of a change has looked for windows under the same lock: behind this nobody still has that one. */
+static void leave_ledger(struct pm_ledger *ledger, struct pm_window *window) {
+    if (window->wants_sites) pm_lock(ledger, &pm_self);
+    unlink_window(ledger, window);
+    if (window->wants_sites) pm_unlock(ledger, &pm_self);
 }
 
 /* What is live, with what threads still keep to themselves. Bytes that are on their way from a thread to the window would be
@@ -153,7 +161,7 @@ static int64_t live_at_the_end(int which, const struct pm_window *window) {
 
 void pm_window_close(int which, struct pm_window *window, struct pm_reading *reading) {
     struct pm_ledger *ledger = &pm_ledgers[which];
-    unlink_window(ledger, window);
+    leave_ledger(ledger, window);
     publish();
     /* Threads that were inside a hook may still count: what a hook changes last is read first. */
     const struct pm_totals *own = window->own;
@@ -168,17 +176,23 @@ void pm_window_close(int which, struct pm_window *window, struct pm_reading *rea
     /* A block that another thread was about to count when the window opened is live in it and was summed before. */
     if (reading->allocated < reading->peak) reading->allocated = reading->peak;
     reading->lost = ledger->lost - window->lost;
-    if (window->thread_only) window->own->owner--;
+    if (window->thread_only) pm_threads_own_end(window->own);
     window->used = false;
 }
 
 void pm_windows_abandon(void) {
     atomic_store_explicit(&pm_state, 0, memory_order_relaxed);
-    if (pm_self.totals) pm_self.totals->owner = 0;
     for (int which = 0; which < PM_LEDGERS; which++) {
         struct pm_ledger *ledger = &pm_ledgers[which];
+        bool locked = pm_may_lock(&pm_self); /* in the child of a fork there is nobody else */
+        if (locked) pm_lock(ledger, &pm_self);
         atomic_store_explicit(&ledger->top, NULL, memory_order_relaxed);
+        if (locked) pm_unlock(ledger, &pm_self);
         atomic_store_explicit(&pm_simple[which], &nobodys, memory_order_relaxed);
-        for (int index = 0; index < PM_WINDOWS; index++) ledger->windows[index].used = false;
+        for (int index = 0; index < PM_WINDOWS; index++) {
+            struct pm_window *window = &ledger->windows[index];
+            if (window->used && window->thread_only) pm_threads_own_end(window->own);
+            window->used = false;
+        }
     }
 }
