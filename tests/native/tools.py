@@ -117,6 +117,21 @@ def test_block(tmp_path):
         faulthandler.cancel_dump_traceback_later()  # waits until it is written
 """
 
+OTHERS = (
+    BLOCK
+    + """
+try:
+    import _interpreters as others
+except ImportError:  # before CPython 3.13
+    import _xxsubinterpreters as others
+
+number = others.create()
+
+def teardown_module():
+    others.destroy(number)
+"""
+)
+
 FOREIGN = "another allocator stands in for the C library's"
 
 TOOLS = [
@@ -187,6 +202,13 @@ TOOLS = [
         status=1,
         says="Timeout",
         dies=True,
+    ),
+    Tool(
+        "other interpreters in the process, in development mode",
+        test=OTHERS,
+        before=("-X", "dev"),
+        since=(3, 12),
+        unmeasured="other interpreters run in this process, and its allocators cannot be exchanged under them",
     ),
     Tool("jemalloc in `LD_PRELOAD`", preload="libjemalloc.so.2", margin=20_000, declined=FOREIGN),
     Tool("tcmalloc in `LD_PRELOAD`", preload="libtcmalloc_minimal.so.4", margin=20_000, declined=FOREIGN),

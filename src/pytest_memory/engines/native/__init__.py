@@ -52,7 +52,8 @@ class NativeEngine:
         """Open a window.
 
         Raises:
-            WindowRefused: Another tool holds the allocation hooks, or a table is full; the message says which.
+            WindowRefused: Another tool holds the allocation hooks, other interpreters run under which they cannot be
+                put in, or a table is full; the message says which.
         """
         return self.opener(request)(request.seed)
 
@@ -68,7 +69,7 @@ class NativeEngine:
         return self._core.opener(ledger, every, request.current_thread_only, request.outside, stacks, limit, leaks).open
 
     def stand_aside(self) -> None:
-        """Unhook the Python allocators. What stays in the import tables is one load and one branch per call."""
+        """Unhook the Python allocators, if that can be done now. What stays is one load and one branch per call."""
         self._core.aside()
 
     def stand_by(self) -> None:

@@ -49,19 +49,20 @@ static const char *put_in_place(void) {
     return pm_patch_intact() ? NULL : held;
 }
 
-static bool python_hooks_in_place(void) {
-    if (pm_windows_depth(PM_PYTHON) && pm_pyalloc_intact()) return true;
+static const char *place_python_hooks(void) {
+    if (pm_windows_depth(PM_PYTHON) && pm_pyalloc_intact()) return NULL;
     note_break(PM_PYTHON);
-    pm_pyalloc_hook();
-    return pm_pyalloc_intact();
+    const char *reason = pm_pyalloc_hook();
+    if (reason) return reason;
+    return pm_pyalloc_intact() ? NULL : held;
 }
 
 const char *pm_engine_open(struct pm_session *session) {
     if (ended) return "the interpreter is ending";
     if (!atomic_load(pm_tables_whole)) after_fork_in_child(); /* of a fork that called no handlers */
     const char *reason = put_in_place();
+    if (!reason && session->request.ledger == PM_PYTHON) reason = place_python_hooks();
     if (reason) return reason;
-    if (session->request.ledger == PM_PYTHON && !python_hooks_in_place()) return held;
     session->window = pm_window_open(&session->request, &reason);
     if (session->window) {
         session->serial = session->window->serial;

@@ -30,6 +30,12 @@
 /* From 3.12 on an interpreter may have a lock of its own, and so run while another changes what all share. */
 enum { PM_OWN_LOCKS = PY_VERSION_HEX >= 0x030C0000 };
 
+/* Whether one may be running beside the main one, whose lock is held. The main one is the last in the list, and nobody
+ * begins one meanwhile but who runs in one. The list is not walked: another may end, and be freed, under a look into it. */
+static inline bool pm_interpreters_beside(void) {
+    return PM_OWN_LOCKS && PyInterpreterState_Head() != PyInterpreterState_Main();
+}
+
 #if PY_VERSION_HEX < 0x030B0000 /* 3.10 */
 
 #include <frameobject.h>

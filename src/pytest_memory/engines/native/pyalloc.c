@@ -16,8 +16,15 @@ static int generation[DOMAINS];
 static PM_THREAD_LOCAL bool probed;
 
 /* Interpreters with a lock of their own read the allocators while we change them, one word at a time: they may find
- * our function with the context of the one before, which is NULL for the interpreter's own allocators. */
-static const PyMemAllocatorEx *beneath(void *context) { return context ? context : &below[DOMAINS - 1][0]; }
+ * our function with the context of the one before, or the other way round. The interpreter's own allocators have NULL
+ * there and never look at it: then what lies beneath is the latest of that kind, the same in both domains. */
+static PyMemAllocatorEx plain;
+
+static const PyMemAllocatorEx *beneath(void *context) { return context ? context : &plain; }
+
+/* Those with a context (tracemalloc's, and the debug hooks) would take ours for theirs, and ours may not be called with
+ * theirs. So nobody may be there to read them half changed. */
+static bool exchangeable(const PyMemAllocatorEx *allocator) { return !allocator->ctx || !pm_interpreters_beside(); }
 
 /* One instruction, where the compiler would make two and a register more. */
 static inline void enter_python(struct pm_thread *self) {
@@ -229,24 +236,35 @@ static bool undisturbed(int domain, const PyMemAllocatorEx *current) {
     return resting[domain] && same(current, &below[domain][generation[domain] % GENERATIONS]);
 }
 
-void pm_pyalloc_hook(void) {
+const char *pm_pyalloc_hook(void) {
+    static const char under_others[] =
+        "other interpreters run in this process, and its allocators cannot be exchanged under them";
+    PyMemAllocatorEx current[DOMAINS];
+    bool missing[DOMAINS];
     hook_arenas();
+    for (int i = 0; i < DOMAINS; i++) { /* before any is changed: both are, or neither */
+        PyMem_GetAllocator(domains[i], &current[i]);
+        missing[i] = undisturbed(i, &current[i]) || !in_place(domains[i]);
+        if (!missing[i]) continue;
+        if (!exchangeable(&current[i])) return under_others;
+        if (!current[i].ctx) plain = current[i];
+    }
     for (int i = 0; i < DOMAINS; i++) {
-        PyMemAllocatorEx current, hook = {NULL, hook_malloc, hook_calloc, hook_realloc, hook_free};
-        PyMem_GetAllocator(domains[i], &current);
-        if (!undisturbed(i, &current) && in_place(domains[i])) continue;
+        if (!missing[i]) continue;
+        PyMemAllocatorEx hook = {NULL, hook_malloc, hook_calloc, hook_realloc, hook_free};
         resting[i] = false;
-        hook.ctx = remember(i, &current);
+        hook.ctx = remember(i, &current[i]);
         atomic_thread_fence(memory_order_release);
         PyMem_SetAllocator(domains[i], &hook);
     }
+    return NULL;
 }
 
 void pm_pyalloc_unhook(void) {
     for (int i = 0; i < DOMAINS; i++) {
         PyMemAllocatorEx current;
         PyMem_GetAllocator(domains[i], &current);
-        resting[i] = is_ours(&current);
+        resting[i] = is_ours(&current) && exchangeable(current.ctx);
         if (resting[i]) PyMem_SetAllocator(domains[i], current.ctx);
     }
 }

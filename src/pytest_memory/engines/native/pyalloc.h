@@ -6,10 +6,10 @@
 
 /* The interpreter's lock is held in all of these. */
 
-/* Hook them, unless an allocation already passes through us. */
-void pm_pyalloc_hook(void);
+/* Hook them, unless an allocation already passes through us. NULL, or the reason why that cannot be done now. */
+const char *pm_pyalloc_hook(void);
 
-/* Take the hooks out, where nobody stands on top of them. */
+/* Take the hooks out, where nobody stands on top of them and none of those beneath is one that cannot be put back now. */
 void pm_pyalloc_unhook(void);
 
 /* Does an allocation pass through the hooks, whoever else stands in the way? */
