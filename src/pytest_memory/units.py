@@ -177,6 +177,11 @@ def format_count(count: float) -> str:
     return f"{count:,.0f}"
 
 
+def format_counted(number: int, noun: str) -> str:
+    """A number of things: ``1 sample``, ``2,000 samples``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def format_seconds(seconds: float) -> str:
     """A duration for people: ``0.21 s``, ``3.4 ms``, ``12 µs``."""
     if seconds >= 0.9995:  # from here on three digits of the smaller unit would read 1e+03

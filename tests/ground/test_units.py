@@ -279,6 +279,15 @@ class TestShown:
         """Thousands have commas."""
         assert units.format_count(33929) == "33,929"
 
+    def test_counted(self):
+        """One thing has no plural."""
+        assert [units.format_counted(number, "test") for number in (0, 1, 2, 33929)] == [
+            "0 tests",
+            "1 test",
+            "2 tests",
+            "33,929 tests",
+        ]
+
     @given(st.integers(0, 2**60))
     def test_shown_sizes_can_be_read_back(self, size):
         """What a report shows can be pasted into a limit; it is off by the rounding of one decimal at most."""

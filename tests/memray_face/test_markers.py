@@ -207,6 +207,7 @@ def test_a_leak_under_a_strict_xfail_is_an_expected_failure(run, pytester):
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
+        ("limit_leaks('x')", "*limit_leaks('x'): invalid location_limit 'x'; write a number and a unit*"),
         ("limit_leaks('5 BANANA')", "*unknown unit 'BANANA'*"),
         ("limit_leaks('100 MiBs')", "*unknown unit 'MiBs'*"),
         ("limit_leaks('1 MB', filter_fn='no')", "*filter_fn='no' cannot be called*write a function*"),

@@ -98,7 +98,7 @@ def test_samples_are_a_line_and_tests_are_bands():
     assert "took 2.00 s (setup 500 ms, call 1.00 s, teardown 500 ms)" in bands.hovertext[0][1]
     assert "grew by 2 MiB" in bands.hovertext[0][1]
     assert (
-        "1 tests and 4 samples in 3.00 s. The highest is 30 MiB, in t.py::test_a." in figure.layout.title.subtitle.text
+        "1 test and 4 samples in 3.00 s. The highest is 30 MiB, in t.py::test_a." in figure.layout.title.subtitle.text
     )
     assert figure.layout.meta["tests"] == [["t.py::test_a", 0.5, 2.5, "tests", 64 * MIB]]
 
@@ -231,7 +231,7 @@ def memlog(tmp_path, monkeypatch):
 def test_the_command_draws_the_log_of_this_directory(memlog, capsys):
     """memlog.json is read and timeline.html is written unless told otherwise."""
     assert run(["timeline"]) == 0
-    assert capsys.readouterr().out == "timeline: 1 tests → timeline.html\n"
+    assert capsys.readouterr().out == "timeline: 1 test → timeline.html\n"
     write_run(memlog / "run.json", saved_run(40 * MIB))
     assert run(["timeline", "memlog.json", "--run", "run.json", "-o", "deep/x.html"]) == 0
     assert (memlog / "deep" / "x.html").stat().st_size < 3_000_000

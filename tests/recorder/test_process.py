@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -181,3 +182,5 @@ def test_the_guard_ends_a_process_that_cannot_be_stopped(tmp_path):
     output = host.last_words("grow 400")  # between tests: there is no call to stop
     assert "was ended by the memory guard at its second threshold, 250 MiB" in output
     assert host.process.returncode == -signal.SIGKILL
+    (note,) = [note for note in host.session().timeline.notes if "ended" in note]
+    assert re.fullmatch(rf"the memory guard ended process {host.process.pid} at [\d.]+ MiB", note)

@@ -14,6 +14,7 @@ from pytest_memory.errors import InvalidValue
 from pytest_memory.store.documents import write_text
 from pytest_memory.store.runs import read_run
 from pytest_memory.store.timeline import read_timeline
+from pytest_memory.units import format_counted
 
 
 def timeline(
@@ -52,6 +53,6 @@ def timeline(
         write_text(output, timeline_html(figure))
     else:
         write_image(figure, output, scale=2)
-    emit(f"timeline: {count} tests → {output}")
+    emit(f"timeline: {format_counted(count, 'test')} → {output}")
     if open_page:
         webbrowser.open(output.resolve().as_uri())

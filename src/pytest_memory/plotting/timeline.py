@@ -15,7 +15,7 @@ from pytest_memory.plotting.downsample import keep_extremes
 from pytest_memory.plotting.points import require_plotly
 from pytest_memory.plotting.style import COLOURS, Scale, dress, scale_for
 from pytest_memory.plotting.timeline_bands import Band, add_bands, bands_of
-from pytest_memory.units import KIB, format_seconds, human_bytes
+from pytest_memory.units import KIB, format_counted, format_seconds, human_bytes
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -293,8 +293,8 @@ def _subtitle(timeline: Timeline, panels: Sequence[_Panel], count: int) -> str:
         f"in {escape(name if len(name) <= _WIDEST_NAME else f'…{name[-_WIDEST_NAME:]}')}" if name else "between tests"
     )
     text = (
-        f"{count:,} tests and {samples:,} samples in {_duration(seconds)}. The highest is "
-        f"{human_bytes(highest.resident[position])}, {where}."
+        f"{format_counted(count, 'test')} and {format_counted(samples, 'sample')} in {_duration(seconds)}. "
+        f"The highest is {human_bytes(highest.resident[position])}, {where}."
     )
     more = ["Bands are tests: hover for names, drag to zoom, double-click to return."]
     if any(panel.series.worker == CONTROLLER for panel in panels):

@@ -113,7 +113,10 @@ def parse_limit_leaks(mark: pytest.Mark) -> LeakLimit:
         raise InvalidLimit(
             f"{written}: filter_fn={filter_fn!r} cannot be called", "write a function of one argument, the stack"
         )
-    bound = _parse_size(limits[0], f"location_limit in {written}")
+    try:
+        bound = _parse_size(limits[0], "location_limit")
+    except InvalidSize as error:
+        raise InvalidSize(f"{written}: {error.problem}", error.advice) from error
     return LeakLimit(Limit("leak", bound, origin=written, current_thread_only=this_thread), filter_fn)
 
 

@@ -99,7 +99,9 @@ class WatchedProcess:
             send_signal(self.pid, self.pidfd, guard_signal())
         elif action == "kill" and not self.killed:
             self.killed = send_signal(self.pid, self.pidfd, signal.SIGKILL)
-            note(f"the memory guard ended process {self.pid} at {sample.total} bytes")
+            from ..units import human_bytes
+
+            note(f"the memory guard ended process {self.pid} at {human_bytes(sample.total)}")
 
     def close(self) -> None:
         """Let go of it."""
