@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     Kind = Literal["flag", "value", "optional", "list"]
 
 
+NATIVE: dict[str, Any] = {}
+"""What a TOML file may hold in place of text (pytest 9.2), by the placeholder of a value or the kind of its flag."""
+
+if pytest.version_tuple >= (9, 2):
+    NATIVE = {"N": str | int, "SECONDS": str | int | float, "optional": str | bool}
+
+
 class Option:
     """One command-line flag and its ini twin.
 
@@ -36,6 +43,7 @@ class Option:
             The same holds for its ini keys.
         ini_help: What the ini key says where that is more than the flag does.
         ini_type: Type of the ini key, if it is not what the kind suggests.
+        blank: An empty value of the flag means what no flag means; of all others it is a mistake.
 
     Attributes:
         dest: Its name among pytest's options.
@@ -43,6 +51,7 @@ class Option:
 
     # No dataclass: that compiles its methods from text, in every session that has us installed.
     __slots__ = (
+        "blank",
         "const",
         "dest",
         "engages",
@@ -71,6 +80,7 @@ class Option:
         late: bool = False,
         ini_help: str = "",
         ini_type: Literal["bool", "string", "linelist"] | None = None,
+        blank: bool = False,
     ) -> None:
         dest = flag.lstrip("-").replace("-", "_")
         self.flag = flag
@@ -84,6 +94,7 @@ class Option:
         self.late = late
         self.ini_help = ini_help
         self.ini_type = ini_type
+        self.blank = blank
         # A general name is somebody else's destination too: theirs must not be read as ours.
         self.dest = f"pytest_memory_{dest}" if late else dest
 
@@ -103,7 +114,7 @@ class Option:
     def declare_ini(self, parser: pytest.Parser, taken: Container[str] = ()) -> None:
         """Add the ini keys, but for those taken; unset is None."""
         by_kind = {"flag": "bool", "list": "linelist"}
-        kind: Any = self.ini_type or by_kind.get(self.kind, "string")
+        kind: Any = self.ini_type or (by_kind | NATIVE).get(self.kind) or NATIVE.get(self.metavar or "", "string")
         for name in self.ini:
             if name not in taken:
                 parser.addini(name, self.ini_help or self.help, type=kind, default=None)
@@ -284,6 +295,7 @@ OPTIONS: tuple[Option, ...] = (
         "--benchmark-memory-columns",
         "memory columns of the table, in order: peak, allocated, allocs, rss (default: peak)",
         metavar="LIST",
+        blank=True,
         engages=False,
         group="benchmark-memory",
     ),
@@ -292,6 +304,7 @@ OPTIONS: tuple[Option, ...] = (
         "what each memory column is spread into where there are several passes: min, max, mean, median, stddev "
         "(default: min,mean,max)",
         metavar="LIST",
+        blank=True,
         engages=False,
         group="benchmark-memory",
     ),
@@ -393,6 +406,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "verbosity_memray",
         "how much the list of allocations of a broken limit shows: below 0 nothing, up to 1 the ten largest, from 2 "
         "all (default: pytest's own -v and -q)",
+        type=NATIVE.get("N", "string"),
         default="auto",
     )
     parser.getgroup("memory").addoption(
@@ -427,15 +441,22 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers; load the plugin if an option or ini key of ours is in use."""
     for text in MARKERS.values():
         config.addinivalue_line("markers", text)
-    if option_in_use(config) and not is_only_recorded(config):
+    given = given_options(config)
+    wanted = any(value is not False and (option.engages or from_flag) for option, value, from_flag in given)
+    if wanted and any(option.group != "memlog" for option, *_ in given):
         load(config)
         return
     config.pluginmanager.register(MarkerWatch(), MARKER_WATCH)
-    if option_in_use(config):
+    if wanted:  # nothing but --memlog and its like: then nothing that measures is loaded
         with _loading(config):
             from pytest_memory.plugin.recorder_alone import register_recording_alone
 
             register_recording_alone(config)
+    elif not is_worker(config) and is_to_be_checked(config, given):
+        with _loading(config):
+            from pytest_memory.plugin.checking import check_settings
+
+            check_settings(config)
     if is_controller(config):
         config.pluginmanager.register(WorkerWatch(config), f"{SESSION_PLUGIN}-workers")
 
@@ -480,26 +501,48 @@ def is_controller(config: pytest.Config) -> bool:
     return not is_worker(config) and getattr(config.option, "dist", "no") != "no"
 
 
-def option_in_use(config: pytest.Config) -> bool:
-    """Whether any flag or ini key of ours asks for the plugin."""
-    return any(_value(config, option) for option in OPTIONS if option.engages or _flag(config, option) is not None)
+def count_test_processes(config: pytest.Config) -> int:
+    """How many processes run tests: the workers of pytest-xdist, or this one."""
+    return max(1, len(getattr(config.option, "tx", None) or ())) if is_controller(config) else 1
 
 
-def is_only_recorded(config: pytest.Config) -> bool:
-    """Whether nothing but ``--memlog`` and its like is in use: then nothing that measures is loaded."""
-    return all(_value(config, option) is None for option in OPTIONS if option.group != "memlog")
+def given_options(config: pytest.Config) -> list[tuple[Option, object, bool]]:
+    """The options that somebody wrote, each with its value and whether it stands on the command line."""
+    given: list[tuple[Option, object, bool]] = []
+    foreign = config.stash.get(FOREIGN_KEYS, frozenset())
+    for option in OPTIONS:
+        value: object = getattr(config.option, option.dest, None)
+        from_flag = value is not None
+        if not from_flag:
+            for name in option.ini:
+                if name not in foreign and (value := ini_value(config, name)) is not None:
+                    break
+        if value is not None:
+            given.append((option, value, from_flag))
+    return given
 
 
-def _flag(config: pytest.Config, option: Option) -> object:
-    return getattr(config.option, option.dest, None)
+def is_to_be_checked(config: pytest.Config, given: list[tuple[Option, object, bool]]) -> bool:
+    """Whether anything that can be wrong was written for a session that is to do nothing of ours."""
+    if any(option.kind != "flag" for option, *_ in given):
+        return True
+    return ini_value(config, "verbosity_memray") not in (None, "auto")
 
 
-def _value(config: pytest.Config, option: Option) -> object:
-    """What was written for an option, or None."""
-    value = _flag(config, option)
-    if value is None:
-        value = next((found for name in option.ini if (found := config.getini(name)) is not None), None)
-    return value
+def ini_value(config: pytest.Config, name: str) -> object:
+    """What an ini key says; None if it is not there or left empty, which both mean the default.
+
+    Raises:
+        pytest.UsageError: Something that is not what the key takes.
+    """
+    try:
+        value = config.getini(name)
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        problem = str(error)
+        if f"option '{name}'" not in problem:  # pytest names it in TOML files only
+            problem = f"ini key {name}: {problem}; write true or false"
+        raise pytest.UsageError(problem) from error
+    return None if value == [] or (isinstance(value, str) and not value.strip()) else value
 
 
 def _loading(config: pytest.Config) -> AbstractContextManager[None]:

@@ -64,6 +64,17 @@ def test_an_idle_session_loads_the_entry_and_the_declaration_alone(suite):
     assert not HEAVY & modules - loaded_by(SESSION, cwd=suite)[0]
 
 
+def test_who_only_checks_loads_nothing_that_measures(suite):
+    """An ini key that does nothing alone is read where it is written, and what it is for stays away."""
+    modules, output = loaded_by(SESSION, "-p", "pytest_memory.entry", "-o", "memory_top=5", cwd=suite)
+    assert "exit 0" in output
+    floors = {module.split(".")[1] for module in of_ours(modules) if "." in module} - COMPILED
+    checking = {"declaration", "engines", "entry", "garbage", "model", "plugin", "values"}
+    assert floors == checking
+    assert not {"pytest_memory.plugin.session", "pytest_memory.engines.native"} & modules
+    assert not HEAVY & modules - loaded_by(SESSION, cwd=suite)[0]
+
+
 def test_our_modules_are_loaded_as_they_are(suite):
     """pytest rewrites no assertions of ours, and has its import hook back when the session is over."""
     (suite / "conftest.py").write_text("import pytest\npytest.register_assert_rewrite('pytest_memory')\n")

@@ -2,10 +2,14 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from pytest_memory.declaration import OPTIONS
+from pytest_memory.errors import InvalidValue
 from pytest_memory.meter import HeapWindow
+from pytest_memory.plugin.options import OptionReader
 from pytest_memory.store.runs import read_run
 
 NEVER = "raise SystemExit('a test module was imported')"
@@ -27,7 +31,17 @@ NEVER = "raise SystemExit('a test module was imported')"
         (["--memory-limit=-1MB"], "*--memory-limit*'-1MB'*"),
         (["--memory-report=run.txt"], "*--memory-report: cannot write 'run.txt'; end it in *.json*"),
         (["--memory-report=nowhere/run.json"], "*--memory-report: there is no directory *nowhere*"),
-        (["--memory-report=folder.json"], "*--memory-report: *folder.json' is a directory*"),
+        (["--memory-report=folder.json"], "*--memory-report: 'folder.json' is a directory*"),
+        (["--memory-report=."], "*--memory-report: '.' is a directory; name a file in it*"),
+        (["--memory-report="], "*--memory-report: the value '' is empty; write --memory-report=PATH or *"),
+        (["--memory-limit="], "*--memory-limit: the value '' is empty; write --memory-limit=SIZE or leave *"),
+        (["--memory-guard="], "*--memory-guard: the value '' is empty*"),
+        (["--memory-growth= "], "*--memory-growth: the value ' ' is empty*"),
+        (["--memory-top="], "*--memory-top: the value '' is empty*"),
+        (["--memory-engine="], "*--memory-engine: the value '' is empty*"),
+        (["--memory-guard-kill=abc"], "*--memory-guard-kill: 'abc' is not a percentage above 100*"),
+        (["--memory-guard-kill=50%"], "*--memory-guard-kill: '50%' is not a percentage above 100*"),
+        (["--memray-bin-prefix=a/b"], "*--memray-bin-prefix: 'a/b' is not the beginning of a file name*"),
     ],
 )
 def test_wrong_flag(pytester, arguments, text):
@@ -45,15 +59,96 @@ def test_wrong_flag(pytester, arguments, text):
     [
         ("memory_limit", "tests/ = lots", "*ini key memory_limit*'lots'*"),
         ("memory_report", "run.txt", "*ini key memory_report: cannot write 'run.txt'*"),
+        ("memory", "maybe", "*ini key memory: invalid truth value 'maybe'; write true or false*"),
+        ("memory_engine", "turbo", "*ini key memory_engine: unknown value 'turbo'*"),
+        ("memlog_interval", "soon", "*ini key memlog_interval: 'soon' is not a number of seconds*"),
+        ("memory_guard_kill", "1%", "*ini key memory_guard_kill: '1%' is not a percentage above 100*"),
+        ("benchmark_memory_table", "both", "*ini key benchmark_memory_table: unknown value 'both'*"),
+        ("verbosity_memray", "loud", "*ini key verbosity_memray: 'loud' is not a whole number*"),
     ],
 )
 def test_wrong_ini_key(pytester, key, value, text):
-    """The message names the ini key."""
+    """The message names the ini key, also of one that does nothing alone."""
     pytester.makepyfile(NEVER)
     pytester.makeini(f"[pytest]\n{key} = {value}\n")
     result = pytester.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([text])
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option.kind != "flag"], ids=lambda each: each.flag)
+def test_a_flag_without_a_value(option):
+    """``--memory-limit=$LIMIT`` without a LIMIT is a mistake, and so for every flag, but for lists with a default."""
+    value = [""] if option.kind == "list" else ""
+    config = SimpleNamespace(option=SimpleNamespace(**{option.dest: value}), stash={})
+    if option.flag in ("--benchmark-memory-columns", "--benchmark-memory-stats"):
+        assert OptionReader(config).given(option.flag).value == ""
+        return
+    with pytest.raises(InvalidValue, match=f"^{option.flag}: the value '' is empty; write {option.flag}="):
+        OptionReader(config).given(option.flag)
+
+
+def test_an_ini_key_without_a_value(pytester):
+    """It is as if it were not there: ``-o memory_guard=`` switches the guard of the ini file off for one run."""
+    keys = [name for option in OPTIONS if option.kind != "flag" for name in option.ini]
+    pytester.makeini("\n".join(["[pytest]", *(f"{key} =" for key in keys), "verbosity_memray ="]))
+    pytester.makepyfile("def test_it(): pass")
+    for arguments in ((), ("--memory",)):
+        pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
+
+
+def test_the_log_of_a_session_without_one(pytester):
+    """A folder that an ini key names need not be there in a session that writes nothing into it."""
+    pytester.makeini("[pytest]\nmemlog_path = build/memlog.json\n")
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    assert pytester.runpytest_inprocess("--memlog").ret == pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9, 2), reason="before pytest 9.2 an ini key has one type")
+class TestToml:
+    """The ``[tool.pytest]`` table, where values have types."""
+
+    def test_natural_values(self, pytester):
+        """Numbers need no quotes, and what may go without a value may be switched."""
+        pytester.makepyprojecttoml(
+            """
+            [tool.pytest]
+            memory = true
+            memory_top = 1
+            memory_growth = true
+            memlog_interval = 0.01
+            memlog_warmup = 0
+            most_allocations = 5
+            stacks = 2
+            benchmark_memory_repeats = "auto"
+            benchmark_memory_max_time = 1.5
+            benchmark_memory_compare = false
+            verbosity_memray = 1
+            """
+        )
+        pytester.makepyfile("def test_one(): pass\ndef test_two(): pass")
+        result = pytester.runpytest_inprocess()
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(["*and 1 more*"])
+
+    @pytest.mark.parametrize(
+        ("line", "text"),
+        [
+            ("memory_top = -1", "*ini key memory_top: -1 is not a whole number*"),
+            ("memory_top = 1.5", "*'memory_top' expects one of *"),
+            ("memlog_interval = -0.5", "*ini key memlog_interval: -0.5 is not a number of seconds*"),
+            ("memory_limit = '5MB'", "*'memory_limit' expects a list*"),
+            ("memory = 'maybe'", "*'memory' expects a bool*"),
+        ],
+    )
+    def test_wrong_ones(self, pytester, line, text):
+        """They are refused, with the key's name, whether the session measures or not."""
+        pytester.makepyprojecttoml(f"[tool.pytest]\n{line}\n")
+        pytester.makepyfile(NEVER)
+        result = pytester.runpytest_inprocess()
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([text])
 
 
 def test_the_controller_refuses_before_its_workers_start(pytester):

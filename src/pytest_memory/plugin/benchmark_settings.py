@@ -10,7 +10,6 @@ from typing import TypeVar, cast
 
 import pytest
 
-from pytest_memory.engines.choose import choose_engine
 from pytest_memory.errors import InvalidValue
 from pytest_memory.model import Granularity
 from pytest_memory.model.benchmark import BenchmarkMetric
@@ -81,8 +80,6 @@ def read_benchmark_settings(config: pytest.Config, granularity: Granularity) -> 
         raise InvalidValue(
             "--benchmark-memory-profile-native needs --benchmark-memory-profile=DIR", "say where to keep the profiles"
         )
-    if profile:
-        choose_engine("memray")  # raises with the words on how to install it
     return BenchmarkSettings(
         measure=bool(read.flag(FLAG)),
         plan=_plan(read, granularity),
@@ -158,7 +155,7 @@ def _thresholds(read: OptionReader) -> tuple[Threshold, ...]:
     if given is None:
         return ()
     expressions = cast("list[str]", given.value)
-    return tuple(parse_threshold(each, flag=given.origin, fields=MEMORY_FIELDS) for each in expressions if each.strip())
+    return tuple(parse_threshold(each, flag=given.origin, fields=MEMORY_FIELDS) for each in expressions)
 
 
 def _compare(read: OptionReader) -> str | None:

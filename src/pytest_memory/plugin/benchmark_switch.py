@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from pytest_memory.declaration import OPTIONS, SESSION_PLUGIN, is_worker
+from pytest_memory.declaration import OPTIONS, SESSION_PLUGIN, ini_value, is_worker
+from pytest_memory.engines.choose import choose_engine
 from pytest_memory.plugin.options import told_to_user
-from pytest_memory.plugin.session import MemorySession
+
+if TYPE_CHECKING:
+    from pytest_memory.plugin.session import MemorySession
 
 FLAG = "--benchmark-memory"
 """The flag with which all flags of the family begin."""
@@ -18,6 +23,11 @@ _MISSING = "needs pytest-benchmark, which is not loaded"
 _ADVICE = "pip install 'pytest-memory[benchmark]'"
 
 
+def has_benchmarks(manager: pytest.PytestPluginManager) -> bool:
+    """Whether pytest-benchmark is here."""
+    return any(manager.has_plugin(name) for name in _NAMES)
+
+
 def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
     """Register the measuring of benchmarks where tests run, and the telling where the user looks.
 
@@ -27,11 +37,11 @@ def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
         pytest.UsageError: A flag or ini key that cannot be used, or that needs pytest-benchmark.
     """
     manager = config.pluginmanager
-    if not any(manager.has_plugin(name) for name in _NAMES):
+    if not has_benchmarks(manager):
         flags = _flags_given(config)
         if flags:
             raise pytest.UsageError(f"{flags[0]} {_MISSING}; {_ADVICE}")
-        if config.getini("benchmark_memory"):
+        if ini_value(config, "benchmark_memory"):
             session.note(f"ini key {FLAG.lstrip('-').replace('-', '_')} {_MISSING}.")
         return
     from pytest_memory.plugin.benchmark import BenchmarkMeasuring
@@ -40,7 +50,9 @@ def register_benchmarks(config: pytest.Config, session: MemorySession) -> None:
 
     try:
         settings = read_benchmark_settings(config, session.settings.granularity)
-    except ValueError as error:
+        if settings.profile is not None:
+            choose_engine("memray")  # raises with the words on how to install it
+    except (ValueError, RuntimeError) as error:
         raise told_to_user(error) from error
     if session.phases is not None and session.meter is not None:
         measuring = BenchmarkMeasuring(config, session, settings)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_memory.declaration import ini_value
 from pytest_memory.plugin.options import invalid_value
 from pytest_memory.values import NamedTuple
 
@@ -124,6 +125,7 @@ def share_dumps(workerinput: dict[str, object], dumps: Dumps | None) -> None:
 
 
 def _dumps(read: OptionReader, config: pytest.Config) -> Dumps | None:
+    prefix = _prefix(read)
     shared = getattr(config, "workerinput", {}).get(_WORKER_KEY)
     where = read.given("--memray-bin-path")
     if shared is None and (where is None or not where.value):
@@ -136,7 +138,7 @@ def _dumps(read: OptionReader, config: pytest.Config) -> Dumps | None:
     base = config.rootpath if where.from_ini else config.invocation_params.dir
     directory = Path(base, str(where.value)).absolute()
     _check_directory(directory, where)
-    return Dumps(directory, _prefix(read))
+    return Dumps(directory, prefix or uuid.uuid4().hex)
 
 
 def _check_directory(directory: Path, given: Given) -> None:
@@ -148,9 +150,10 @@ def _check_directory(directory: Path, given: Given) -> None:
 
 
 def _prefix(read: OptionReader) -> str:
+    """How the names of captures begin; empty if nobody said."""
     given = read.given("--memray-bin-prefix")
-    if given is None or not given.value:
-        return uuid.uuid4().hex
+    if given is None:
+        return ""
     prefix = str(given.value)
     if "/" in prefix or os.sep in prefix or "\0" in prefix:
         raise invalid_value(
@@ -160,8 +163,8 @@ def _prefix(read: OptionReader) -> str:
 
 
 def _verbosity(config: pytest.Config) -> int:
-    written = str(config.getini("verbosity_memray")).strip()
-    if written in ("", "auto"):
+    written = str(ini_value(config, "verbosity_memray") or "auto").strip()
+    if written == "auto":
         return config.get_verbosity()
     try:
         return int(written)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
-from pytest_memory.declaration import FOREIGN_KEYS, OPTIONS, Option
+from pytest_memory.declaration import FOREIGN_KEYS, OPTIONS, Option, ini_value
 
 if TYPE_CHECKING:
     from pytest_memory.errors import InvalidValue
@@ -58,14 +58,22 @@ class OptionReader:
         self._config = config
 
     def given(self, flag: str) -> Given | None:
-        """What was written for an option, or None."""
+        """What was written for an option, or None; an ini key without a value is as if it were not there.
+
+        Raises:
+            InvalidValue: A flag without a value, as ``--memory-limit=$LIMIT`` is where there is no ``LIMIT``.
+        """
         option: Option = _BY_FLAG[flag]
         value = getattr(self._config.option, option.dest, None)
         if value is not None:
+            if not option.blank:
+                _refuse_blank(option, value)
             return Given(value, flag, from_ini=False)
         foreign = self._config.stash.get(FOREIGN_KEYS, frozenset())
         for name in option.ini:
-            value = None if name in foreign else self._config.getini(name)
+            value = None if name in foreign else ini_value(self._config, name)
+            if option.kind == "optional" and isinstance(value, bool):  # in a TOML file
+                value = option.const if value else None
             if value is not None:
                 return Given(value, f"ini key {name}", from_ini=True)
         return None
@@ -117,9 +125,7 @@ class OptionReader:
         if given is None:
             return ()
         written = cast("list[str]", given.value)
-        return tuple(
-            self._writable(Path(self._config.invocation_params.dir, path), given, suffixes) for path in written
-        )
+        return tuple(self._writable(path, given, suffixes) for path in written)
 
     def optional_size(self, flag: str) -> int | None:
         """The size behind a flag whose value may be left out.
@@ -135,15 +141,24 @@ class OptionReader:
         refuse_swallowed_path(given, _BY_FLAG[flag].const or "")
         return parse_limit_size(given.value, subject=given.origin)
 
-    @staticmethod
-    def _writable(path: Path, given: Given, suffixes: Sequence[str]) -> Path:
-        if path.suffix not in suffixes:
-            raise invalid_value(f"{given.origin}: cannot write {path.name!r}", f"end it in {' or '.join(suffixes)}")
+    def _writable(self, written: str, given: Given, suffixes: Sequence[str]) -> Path:
+        path = Path(self._config.invocation_params.dir, written)
         if path.is_dir():
-            raise invalid_value(f"{given.origin}: {str(path)!r} is a directory", "name a file in it")
+            raise invalid_value(f"{given.origin}: {written!r} is a directory", "name a file in it")
+        if path.suffix not in suffixes:
+            raise invalid_value(f"{given.origin}: cannot write {written!r}", f"end it in {' or '.join(suffixes)}")
         if not path.parent.is_dir():
             raise invalid_value(f"{given.origin}: there is no directory {str(path.parent)!r}", "create it first")
         return path
+
+
+def _refuse_blank(option: Option, value: object) -> None:
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and not text.strip():
+            raise invalid_value(
+                f"{option.flag}: the value {text!r} is empty",
+                f"write {option.flag}={option.metavar} or leave the flag out (is a variable unset?)",
+            )
 
 
 def refuse_swallowed_path(given: Given, example: str) -> None:

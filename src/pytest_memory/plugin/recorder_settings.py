@@ -64,23 +64,23 @@ def read_flight_settings(read: OptionReader, folder: Path) -> FlightSettings:
     Raises:
         InvalidValue: Something that cannot be used, with the flag or key it was written for.
     """
-    guard = read.given("--memory-guard")
+    memlog = bool(read.flag("--memlog"))
     return FlightSettings(
-        memlog=bool(read.flag("--memlog")),
-        path=_log_path(read.given("--memlog-path"), folder),
+        memlog=memlog,
+        path=_log_path(read.given("--memlog-path"), folder, wanted=memlog),
         interval=_seconds(read.given("--memlog-interval"), _DEFAULT_INTERVAL, above_zero=True),
         warmup=_seconds(read.given("--memlog-warmup"), 0.0, above_zero=False),
         growth=read.optional_size("--memory-growth"),
-        guard=None if guard is None else _guard(guard, read.given("--memory-guard-kill")),
+        guard=_guard(read.given("--memory-guard"), read.given("--memory-guard-kill")),
     )
 
 
-def _log_path(given: Given | None, folder: Path) -> Path:
+def _log_path(given: Given | None, folder: Path, *, wanted: bool) -> Path:
     if given is None:
         return folder / _DEFAULT_PATH
     text = str(given.value)
-    if not text.strip():
-        raise invalid_value(f"{given.origin}: the path {text!r} is empty", f"write for example {_DEFAULT_PATH}")
+    if given.from_ini and not wanted:  # a folder that is not there harms no session that writes nothing
+        return folder / text
     path = folder / text
     if path.is_dir():
         raise invalid_value(f"{given.origin}: {text!r} is a directory", f"write {str(Path(text, _DEFAULT_PATH))!r}")
@@ -105,7 +105,9 @@ def _seconds(given: Given | None, default: float, *, above_zero: bool) -> float:
     return seconds
 
 
-def _guard(given: Given, kill: Given | None) -> GuardSettings:
+def _guard(given: Given | None, kill: Given | None) -> GuardSettings | None:
+    if given is None and kill is None:
+        return None
     from pytest_memory.plugin.guard_settings import read_guard
 
     return read_guard(given, kill)
