@@ -63,8 +63,10 @@ def test_ini_keys_and_another_path(pytester, run):
     """Every flag has its ini key."""
     pytester.makeini("[pytest]\nmemlog = true\nmemlog_path = other.json\nmemlog_interval = 600\nmemlog_warmup = 1.5\n")
     pytester.makepyfile("def test_one(): pass")
-    run().assert_outcomes(passed=1)
+    result = run()
+    result.assert_outcomes(passed=1)
     assert len(json.loads((pytester.path / "other.json").read_text())) == 1
+    result.stdout.fnmatch_lines(["memory log: 1 sample in other.json"])
     timeline = read_session(sessions(pytester.path / ".pytest_cache/d/memory")[0]).timeline
     assert min(span.start for span in timeline.spans if span.nodeid.endswith("test_one")) >= timeline.origin + 1.5
     assert not (pytester.path / "memlog.json").exists()
@@ -76,11 +78,11 @@ def test_ini_keys_and_another_path(pytester, run):
         (["--memlog-interval=0"], "--memlog-interval: '0' is not a number of seconds above zero"),
         (["--memlog-interval=-1"], "'-1' is not"),
         (["--memlog-interval=nan"], "'nan' is not"),
-        (["--memlog-interval="], "'' is not"),
+        (["--memlog-interval="], "--memlog-interval: the value '' is empty; write --memlog-interval=SECONDS"),
         (["--memlog-interval=fast"], "'fast' is not"),
         (["--memlog-warmup=-0.5"], "--memlog-warmup: '-0.5' is not a number of seconds zero or more"),
         (["--memlog-path=."], "--memlog-path: '.' is a directory; write 'memlog.json'"),
-        (["--memlog-path="], "--memlog-path: the path '' is empty"),
+        (["--memlog-path="], "--memlog-path: the value '' is empty"),
         (["--memlog-path=nowhere/log.json"], "there is no directory"),
         (["--memory-growth=5 BANANA"], "unknown unit 'BANANA'"),
         (["--memory-growth", "folder"], "write --memory-growth=10MB folder"),
@@ -89,6 +91,10 @@ def test_ini_keys_and_another_path(pytester, run):
         (["--memory-guard=120%"], "'120%' is not a percentage from 1% to 100%"),
         (["--memory-guard=x%"], "'x%' is not a percentage"),
         (["--memory-guard=1GB", "--memory-guard-kill=90%"], "'90%' is not a percentage above 100"),
+        (["--memory-guard-kill=90%"], "'90%' is not a percentage above 100"),
+        (["--memory-guard=1MB"], "--memory-guard: '1MB' is below what pytest holds already (* MiB); give it more"),
+        (["--memory-guard=1MB", "--memory-guard-kill=9999%"], "'1MB' is below what pytest holds already"),
+        (["--memory-guard=0.0001%"], "'0.0001%' (* for each test process) is below what pytest holds already"),
     ],
 )
 def test_bad_values_are_usage_errors(pytester, arguments, message):
@@ -265,6 +271,14 @@ def test_under_xdist_a_worker_dies_and_the_run_goes_on(pytester, run):
     result.stdout.fnmatch_lines(["Worker gw? (process *) was killed by SIGKILL while running", "*::test_deadly"])
     entries = json.loads((pytester.path / "memlog.json").read_text())
     assert {entry["worker"] for entry in entries} >= {"gw0", "gw1"}
+
+
+def test_under_xdist_a_guard_that_is_too_small_is_refused_once(pytester, run):
+    """The controller says so, and starts no worker."""
+    pytester.makepyfile("def test_one(): pass")
+    result = run("--memory-guard=1MB", "-n", "2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().count("is below what pytest holds already") == 1
 
 
 def test_under_xdist_the_guard_acts_on_the_worker(pytester, run):

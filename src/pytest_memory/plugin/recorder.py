@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.declaration import Hooks, is_controller, is_worker
+from pytest_memory.declaration import Hooks, count_test_processes, is_controller, is_worker
 from pytest_memory.instruments.started import process_started
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.recorder_places import SESSION_FOLDER, Place, make_place, tell_last_death
@@ -21,6 +21,7 @@ from pytest_memory.recorder.forks import call_in_forks
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_memory.plugin.guard_settings import GuardSettings
     from pytest_memory.plugin.recorder_recording import Recording
     from pytest_memory.plugin.recorder_settings import FlightSettings
     from pytest_memory.plugin.session import MemorySession
@@ -33,10 +34,16 @@ _ANNOUNCED = "pytest-memory-recorder-tests"
 
 
 def register_recorder(config: pytest.Config, session: MemorySession) -> None:
-    """Register what a process that measures needs of the recorder, the guard and the growth report."""
+    """Register what a process that measures needs of the recorder, the guard and the growth report.
+
+    Raises:
+        pytest.UsageError: The guard would end this process before the first test.
+    """
     if config.option.collectonly:
         return
     settings = session.settings
+    if settings.flight.guard is not None and not is_worker(config):
+        _refuse_small_guard(config, settings.flight.guard)
     growth = settings.flight.growth
     manager = config.pluginmanager
     if growth is not None and not is_worker(config):
@@ -56,6 +63,17 @@ def register_recorder(config: pytest.Config, session: MemorySession) -> None:
         session.note(guard.install())
         manager.register(guard, "pytest-memory-guard")
         config.add_cleanup(guard.uninstall)
+
+
+def _refuse_small_guard(config: pytest.Config, guard: GuardSettings) -> None:
+    from pytest_memory.instruments.children import process_table
+    from pytest_memory.plugin.options import told_to_user
+
+    held = process_table().resident(os.getpid())
+    try:
+        guard.refuse_below(held or 0, count_test_processes(config))
+    except ValueError as error:
+        raise told_to_user(error) from error
 
 
 def take_off(config: pytest.Config, settings: FlightSettings, *, watermark: bool) -> Flight:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.declaration import is_controller
+from pytest_memory.declaration import count_test_processes
 from pytest_memory.plugin.recorder_places import Place, log_path
 from pytest_memory.recorder.channel import JOURNAL_NAME
 from pytest_memory.recorder.journal import JournalWriter, create_journal
@@ -125,9 +125,10 @@ class Recording:
         if self._log is None:
             return []
         from pytest_memory.report.memlog import memlog_lines
+        from pytest_memory.units import format_counted
 
         return [
-            f"memory log: {self._entries} samples in {self._relative(self._log)}",
+            f"memory log: {format_counted(self._entries, 'sample')} in {self._relative(self._log)}",
             *memlog_lines(self._curves, width),
         ]
 
@@ -148,16 +149,10 @@ class Recording:
         }
 
     def _threshold(self, guard: GuardSettings) -> int | None:
-        if guard.size is not None:
-            return guard.size
-        from pytest_memory.instruments.cgroup import memory_bounds
-
-        limit = memory_bounds().limit
-        if limit is None or guard.percent is None:
+        threshold = guard.threshold(count_test_processes(self._config))
+        if threshold is None:
             self._note("the memory guard is off: how much memory there is cannot be read here")
-            return None
-        workers = len(getattr(self._config.option, "tx", None) or ()) if is_controller(self._config) else 1
-        return int(limit * guard.percent / 100 / max(1, workers))
+        return threshold
 
     def _end_ourselves(self) -> None:
         from pytest_memory.errors import UnreadableFile
