@@ -147,10 +147,62 @@ def test_a_test_that_closes_every_descriptor(kernel):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+def numbers_of(*names):
+    """Our descriptors of these files in /proc/self."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    return [int(link.name) for link in links if link.readlink().name in names]
+
+
+@pytest.mark.parametrize("names", [["statm"], ["status"], ["clear_refs"], ["statm", "status", "clear_refs"]])
+@pytest.mark.parametrize("left_open", [True, False])
+def test_a_number_that_is_somebody_elses_by_now(kernel, tmp_path, names, left_open):
+    """What a test opens may get the number of a descriptor of ours that it closed: its file is neither written to nor
+    believed nor closed, and the figures are those of the process, the mark before that moment among them."""
+    mine = numbers_of(*names)
+    other = ProcFiles()
+    start = kernel.begin()
+    spike(64 * MIB)
+    (tmp_path / "somebodys").write_bytes(b"1 2 3 somebody's")
+    somebodys = os.open(tmp_path / "somebodys", os.O_RDWR)
+    for number in mine:
+        os.dup2(somebodys, number) if left_open else os.close(number)
+    try:
+        resident, mark = kernel.read()
+        assert abs(resident - other.read()[0]) < BATCH
+        assert 64 * MIB - BATCH <= mark - start <= 64 * MIB + 10 * BATCH
+        kernel.begin()
+        assert kernel.read()[1] - resident < 10 * BATCH
+        assert abs(kernel.quick()[0] - other.read()[0]) < BATCH
+        kernel.close()
+        if left_open:
+            assert all(os.path.sameopenfile(number, somebodys) for number in mine)
+        assert (tmp_path / "somebodys").read_bytes() == b"1 2 3 somebody's"
+    finally:
+        other.close()
+        for number in [*mine, somebodys] if left_open else [somebodys]:
+            os.close(number)
+
+
+def test_pipes_and_folders_cannot_be_read_at_a_place(kernel, tmp_path):
+    """Nothing is taken out of a pipe that has a number of ours, and no error is told of it."""
+    (mine,) = numbers_of("statm")
+    kernel.begin()
+    receiving, sending = os.pipe()
+    os.write(sending, b"somebody's")
+    os.dup2(receiving, mine)
+    assert kernel.begin() > MIB
+    folder = os.open(tmp_path, os.O_RDONLY)
+    (again,) = numbers_of("statm")
+    os.dup2(folder, again)
+    assert kernel.begin() > MIB
+    assert os.read(receiving, 100) == b"somebody's"
+    for number in (mine, again, folder, receiving, sending):
+        os.close(number)
+
+
 def test_descriptors_are_not_inherited(kernel):
     """Programs that a test starts do not get our descriptors."""
     kernel.begin()
-    links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
-    ours = [int(link.name) for link in links if link.readlink().name in ("statm", "status", "clear_refs")]
+    ours = numbers_of("statm", "status", "clear_refs")
     assert ours
     assert not any(map(os.get_inheritable, ours))

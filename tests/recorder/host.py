@@ -1,8 +1,9 @@
 """A test process without pytest, for tests that kill it: runs tests by name, and does what it is told in the middle.
 
 Usage: host.py FOLDER INTERVAL [GUARD] < commands: ``test NAME``, ``grow MIB``, ``sampled``, ``sleep SECONDS``, ``end``,
-``exit``, ``kill``, ``segv``, ``fork SECONDS``, ``reap``. Prints the recorder's process id first and ``done`` after each
-command; ``sampled`` is done when the recorder has seen what the commands before it did.
+``exit``, ``kill``, ``segv``, ``fork SECONDS``, ``reap``, ``close`` (every descriptor), ``open COUNT`` (files that are
+still to be open at the end). Prints the recorder's process id first and ``done`` after each command; ``sampled`` is
+done when the recorder has seen what the commands before it did.
 """
 
 import ctypes
@@ -44,7 +45,7 @@ def main():
     )
     recorder.wait_until_ready()
     print(recorder.pid, flush=True)
-    kept, running, since, children = [], None, begun, []
+    kept, files, running, since, children = [], [], None, begun, []
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         if command == "test":
@@ -76,10 +77,18 @@ def main():
             ctypes.string_at(0)
         elif command == "exit":
             os._exit(int(argument))
+        elif command == "close":
+            os.closerange(3, 64)
+        elif command == "open":
+            files = [os.open(folder / f"file{place}", os.O_RDWR | os.O_CREAT) for place in range(int(argument))]
         elif command == "end":
             crumb.idle()
             print(recorder.end(0), flush=True)
             crumb.end(0)
+            crumb.close()
+            journal.close()
+            for file in files:
+                os.fstat(file)
             return
         print("done", flush=True)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -61,6 +62,29 @@ def test_the_newest_state_is_read(crumb):
     assert (reader.header.worker, reader.header.pid, reader.header.process_started) == ("gw3", os.getpid(), 7.0)
     crumb.idle()
     assert (reader.read().nodeid, reader.read().activity) == ("", "")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks for the descriptors in /proc")
+@pytest.mark.parametrize("kept", [[], [0], [1]])
+@pytest.mark.parametrize("reused", [True, False])
+def test_a_number_that_is_somebody_elses_by_now(crumb, tmp_path, kept, reused):
+    """A test may close the breadcrumb's descriptors, the map's own among them, and get their numbers for its files:
+    those are still open when the breadcrumb has been closed, and what is left of it is whole."""
+    crumb.begin("test_a.py::test_one")
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.resolve() == crumb.path]
+    numbers = sorted(int(link.name) for link in links)
+    assert len(numbers) == 2
+    lost = [number for place, number in enumerate(numbers) if place not in kept]
+    somebodys = os.open(tmp_path / "somebodys", os.O_RDWR | os.O_CREAT)
+    for number in lost:
+        os.dup2(somebodys, number) if reused else os.close(number)
+    crumb.enter(ACTIVITIES.index("call"))
+    assert CrumbReader(crumb.path).read().activity == "call"
+    crumb.close()
+    for number in lost if reused else []:
+        assert os.path.sameopenfile(number, somebodys)
+        os.close(number)
+    os.close(somebodys)
 
 
 def test_a_torn_state_costs_one_write(crumb):

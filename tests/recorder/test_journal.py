@@ -1,6 +1,7 @@
 """The journal's format: what is written is read back, and damage costs no more than what it hit."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ TIMES = st.floats(0, 1e9)
 RESIDENT = st.builds(ResidentUsage, start=SIZES, end=SIZES, peak=st.none() | SIZES)
 
 
+def number_of(path):
+    """The descriptor by which this process has a file open."""
+    (number,) = [int(link.name) for link in Path("/proc/self/fd").iterdir() if link.resolve() == path]
+    return number
+
+
 def filled_journal(path, ticks=5):
     writer = create_journal(path, {"origin": 10.0, "started": 1e9, "rootdir": "/project"})
     writer.append_json(Kind.JOIN, {"index": 0, "pid": 42, "worker": None})
@@ -55,6 +62,25 @@ def test_everything_written_is_read_back(tmp_path):
     assert timeline.spans[0].heap_peak == 99
     assert (timeline.ended, timeline.status, timeline.started, timeline.notes) == (True, 1, 1e9, ())
     assert timeline.metadata == {"rootdir": "/project"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks for the descriptor in /proc")
+def test_a_number_that_is_somebody_elses_by_now(tmp_path):
+    """A test may close every descriptor and open files of its own: frames go on into the journal, not into those."""
+    writer = create_journal(tmp_path / "journal", {"origin": 10.0, "started": 1e9})
+    number = number_of(tmp_path / "journal")
+    somebodys = os.open(tmp_path / "somebodys", os.O_RDWR | os.O_CREAT)
+    os.dup2(somebodys, number)
+    assert writer.append_json(Kind.END, {"status": 3})
+    os.dup2(somebodys, again := number_of(tmp_path / "journal"))
+    writer.close()
+    assert not writer.append_json(Kind.END, {"status": 4})
+    assert os.path.sameopenfile(somebodys, again)
+    assert os.path.sameopenfile(somebodys, number)
+    assert (tmp_path / "somebodys").read_bytes() == b""
+    assert read_journal(tmp_path / "journal").status == 3
+    for descriptor in (somebodys, number, again):
+        os.close(descriptor)
 
 
 @settings(max_examples=60, deadline=None)

@@ -12,6 +12,7 @@ import pytest
 from pytest_memory.recorder.folders import sessions
 from pytest_memory.recorder.reader import read_journal
 from pytest_memory.recorder.sessions import read_session
+from pytest_memory.store.runs import read_run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is exact on Linux only")
 
@@ -340,6 +341,72 @@ def test_a_fork_that_runs_on_into_pytest_disturbs_nothing(pytester, run):
     result.stdout.no_fnmatch_line("*autopsy*")
     names = {entry["name"] for entry in json.loads((pytester.path / "memlog.json").read_text())}
     assert "test_it.py::test_after" in names
+
+
+@pytest.mark.parametrize("mode", ["--memory", "--memlog", "--memory --memlog --memory-guard=90%"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_test_that_closes_our_descriptors_and_gets_their_numbers(pytester, run, mode, compiled):
+    """Its files keep what it wrote and stay open, and no test has a growth that is not its own."""
+    pytester.makeconftest(
+        f"""
+        import sys
+        if not {compiled}:
+            sys.modules["pytest_memory.instruments._kernel"] = sys.modules["pytest_memory.recorder._cells"] = None
+        """
+    )
+    pytester.makepyfile(
+        test_it="""
+        import atexit, os
+        files = {}
+        def test_closes():
+            pytests = [os.readlink(f"/proc/self/fd/{number}") for number in (1, 2)]  # its faulthandler has one of these
+            for number in map(int, os.listdir("/proc/self/fd")):
+                link = f"/proc/self/fd/{number}"
+                where = os.readlink(link) if os.path.lexists(link) else ""
+                if where not in pytests and (where.startswith(("/proc/", "pipe:")) or "/memory/" in where):
+                    files[number] = None
+            assert len(files) > 4
+            for number in files:
+                file = open(f"file{number}", "w+b")
+                file.write(b"what the test wrote")
+                file.flush()
+                os.dup2(file.fileno(), number)
+                files[number] = file
+        def test_after(): pass
+        def test_later(): pass
+        @atexit.register
+        def look():
+            for number, file in files.items():
+                whole = os.path.sameopenfile(number, file.fileno())
+                file.seek(0)
+                print("whole" if whole and file.read() == b"what the test wrote" else f"damaged {number}")
+        """
+    )
+    measured = "--memory" in mode.split()
+    result = run("-s", *mode.split(), *(["--memory-report=run.json"] if measured else []))
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("damaged*")
+    result.stdout.fnmatch_lines(["whole"])
+    for path in pytester.path.glob("file*"):
+        assert path.read_bytes() == b"what the test wrote"
+    used = []
+    if measured:
+        records = read_run(pytester.path / "run.json").records
+        used += [phase.resident for record in records for phase in record.phases.values()]
+        assert len(used) == 9
+    if "--memlog" in mode:
+        result.stdout.fnmatch_lines(["memory log: * samples in memlog.json"])
+        (session,) = sessions(pytester.path / ".pytest_cache/d/memory")
+        timeline = read_session(session).timeline
+        assert (timeline.ended, timeline.deaths) == (True, ())
+        assert {span.nodeid.partition("::")[2] for span in timeline.spans} == {
+            "test_closes",
+            "test_after",
+            "test_later",
+        }
+        used += [span.resident for span in timeline.spans if span.resident is not None]
+    assert all(resident.start > MIB for resident in used)
+    assert all(abs(resident.end - resident.start) < 10 * MIB for resident in used)
 
 
 def test_limits_mean_resident_memory_under_memlog_alone(pytester, run):

@@ -120,6 +120,30 @@ def test_the_recorder_is_killed_and_the_tests_go_on(host):
     assert len(host.session().timeline.series[0].times) >= 2
 
 
+@pytest.mark.parametrize("opened", [0, 32])
+def test_a_test_that_closes_every_descriptor(host, opened):
+    """The recorder is heard and told through its pipes all the same; files that got their numbers are left alone."""
+    host.tell(
+        "test t.py::test_one", "close", f"open {opened}", "test t.py::test_two", "sampled", "test t.py::test_three"
+    )
+    answer = host.last_words("end")
+    assert "'entries': " in answer
+    assert host.process.returncode == 0
+    record = host.session()
+    assert (record.timeline.ended, record.timeline.status, record.timeline.deaths) == (True, 0, ())
+    assert [span.nodeid for span in record.timeline.spans] == ["t.py::test_one", "t.py::test_two"]
+    assert "t.py::test_two" in set(record.timeline.series[0].tests)
+    assert [path.read_bytes() for path in host.folder.glob("file*")] == [b""] * opened
+
+
+def test_a_recorder_that_cannot_be_reached_is_not_waited_for(host):
+    """A test closed the pipes, and the recorder that has their other ends is gone: there is no answer, and no error."""
+    host.tell("test t.py::test_one", "sampled", "close", "open 32")
+    os.kill(host.recorder, signal.SIGKILL)
+    assert host.last_words("end") == "None\n"
+    assert host.process.returncode == 0
+
+
 def test_both_are_killed_and_the_breadcrumb_speaks(host):
     """With the recorder gone the running test is still named, by the next who looks."""
     host.tell("test t.py::test_one", "sampled")

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../extension.h"
@@ -36,6 +37,36 @@ static unsigned long generation;
 
 static void count_fork(void) { generation++; }
 
+/* A descriptor that stays open while tests run, and the file that it was opened for. */
+struct held {
+    int number; /* below 0 where there is none */
+    dev_t device;
+    ino_t inode;
+};
+
+/* A test may close every descriptor that it finds, ours among them. The files that it opens next get their numbers: what we
+   wrote would be in its files, and what we closed would be closed to it. So this is asked before either; it is dear in /proc,
+   and reading, which changes nothing, looks at what was read. */
+static bool is_ours(const struct held *held) {
+    struct stat now;
+    return held->number >= 0 && fstat(held->number, &now) == 0 && now.st_dev == held->device && now.st_ino == held->inode;
+}
+
+static bool hold(struct held *held, const char *path, int flags) {
+    struct stat opened;
+    held->number = open(path, flags | O_CLOEXEC);
+    if (held->number < 0 || fstat(held->number, &opened) != 0) return false;
+    held->device = opened.st_dev;
+    held->inode = opened.st_ino;
+    return true;
+}
+
+/* A number that is somebody else's by now is forgotten and not closed. */
+static void let_go(struct held *held) {
+    if (is_ours(held)) close(held->number);
+    held->number = -1;
+}
+
 struct window;
 
 struct kernel {
@@ -43,7 +74,7 @@ struct kernel {
     struct window *innermost; /* borrowed: a window that goes takes itself out */
     PyObject *usage;          /* what closing a window makes of (start, end, peak): a kind of tuple */
     PyObject *folder;
-    int open[FILES];
+    struct held held[FILES];
     unsigned long generation; /* of the process that opened the files */
     long long page;
     long long trusted; /* ru_maxrss shows the mark from this value upwards */
@@ -59,68 +90,72 @@ static PyObject *fail(struct kernel *self, int file) {
     return NULL;
 }
 
-static void forget(struct kernel *self) {
-    for (int file = 0; file < FILES; file++) self->open[file] = -1;
-}
-
 static void disconnect(struct kernel *self) {
-    for (int file = 0; file < FILES; file++) {
-        if (self->open[file] >= 0) close(self->open[file]);
-        self->open[file] = -1;
-    }
+    for (int file = 0; file < FILES; file++) let_go(&self->held[file]);
 }
 
-static bool connect_here(struct kernel *self) {
+static bool open_files(struct kernel *self) {
     const char *folder = PyUnicode_AsUTF8(self->folder);
     if (!folder) return false;
     for (int file = 0; file < FILES; file++) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/%s", folder, files[file].name);
-        self->open[file] = open(path, files[file].flags | O_CLOEXEC);
-        if (self->open[file] < 0) {
-            fail(self, file);
-            disconnect(self);
-            return false;
-        }
+        if (hold(&self->held[file], path, files[file].flags)) continue;
+        fail(self, file);
+        disconnect(self);
+        return false;
     }
+    return true;
+}
+
+/* That a file is at hand, whatever tests did; false with an exception set. The mark stays as it is: it may be read next. */
+static bool at_hand(struct kernel *self, int file) {
+    if (is_ours(&self->held[file])) return true;
+    disconnect(self);
+    return open_files(self);
+}
+
+static bool restart(struct kernel *self) {
+    if (!at_hand(self, CLEAR)) return false;
+    if (pwrite(self->held[CLEAR].number, "5", 1, 0) == 1) return true;
+    fail(self, CLEAR);
+    return false;
+}
+
+static bool connect_here(struct kernel *self) {
+    if (!open_files(self)) return false;
     self->generation = generation;
     self->trusted = LLONG_MAX; /* a fork takes the constant away, or leaves another */
-    if (pwrite(self->open[CLEAR], "5", 1, 0) == 1) return true;
-    fail(self, CLEAR);
+    if (restart(self)) return true;
     disconnect(self);
     return false;
 }
 
-/* Whether a call that failed is worth another try: a test closed every descriptor that it found, ours among them. Their
-   numbers may be somebody else's by now, so they are not closed. */
-static bool closed_by_others(struct kernel *self) {
-    if (errno != EBADF) return false;
-    forget(self);
-    if (connect_here(self)) return true;
-    PyErr_Clear(); /* what is told is that the descriptor was closed */
-    errno = EBADF;
-    return false;
+static bool read_once(struct kernel *self, int file, char *text, size_t room) {
+    ssize_t length = pread(self->held[file].number, text, room - 1, 0);
+    text[length < 0 ? 0 : length] = 0;
+    return length >= 0;
 }
 
-static bool restart(struct kernel *self) {
-    while (pwrite(self->open[CLEAR], "5", 1, 0) != 1) {
-        if (closed_by_others(self)) continue;
-        fail(self, CLEAR);
-        return false;
+/* statm is seven numbers in a line, status has a name in each. */
+static bool looks_like(int file, const char *text) {
+    if (file == STATUS) return strstr(text, "VmHWM:") && strstr(text, "VmRSS:");
+    int numbers = 0;
+    while (*text >= '0' && *text <= '9') {
+        numbers++;
+        text += strspn(text, "0123456789");
+        if (*text == ' ') text++;
     }
-    return true;
+    return numbers == 7 && strcmp(text, "\n") == 0;
 }
 
 /* What a file says, as text; false with an exception set. */
 static bool read_text(struct kernel *self, int file, char *text, size_t room) {
-    ssize_t length;
-    while ((length = pread(self->open[file], text, room - 1, 0)) < 0) {
-        if (closed_by_others(self)) continue;
-        fail(self, file);
-        return false;
-    }
-    text[length] = 0;
-    return true;
+    if (read_once(self, file, text, room) && looks_like(file, text)) return true;
+    if (!at_hand(self, file)) return false;
+    if (read_once(self, file, text, room)) return true;
+    fail(self, file);
+    return false;
 }
 
 /* A window; while it is open it stands in its reader's stack. */
@@ -141,7 +176,7 @@ static void end_windows(struct kernel *self, struct window *until) {
 
 /* The descriptors held by a fork are those of its parent, and so are the windows. */
 static bool at_home(struct kernel *self) {
-    if (self->generation == generation && self->open[STATM] >= 0) return true;
+    if (self->generation == generation && self->held[STATM].number >= 0) return true;
     if (self->generation != generation) {
         self->forks++;
         end_windows(self, NULL);
@@ -317,7 +352,7 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
     self->folder = Py_NewRef(folder);
     self->usage = Py_NewRef(usage);
     self->page = sysconf(_SC_PAGESIZE);
-    forget(self);
+    for (int file = 0; file < FILES; file++) self->held[file].number = -1; /* 0 is a descriptor */
     if (connect_here(self)) return (PyObject *)self;
     Py_DECREF(self);
     return NULL;

@@ -10,10 +10,10 @@ agreed; what is below is looked up in ``status``.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 
+from .descriptors import HeldDescriptor
 from .kernel import PROC
 
 _BATCH = 1024**2
@@ -33,7 +33,7 @@ class ProcFiles:
         self._folder = folder
         self._rusage = resource.getrusage
         self._page = os.sysconf("SC_PAGE_SIZE")
-        self._descriptors: list[int] = []
+        self._files: list[HeldDescriptor] = []
         self.forks = 0
         self._trusted = sys.maxsize
         self._connect()
@@ -67,17 +67,24 @@ class ProcFiles:
 
     def close(self) -> None:
         """Close the descriptors; they are opened again when they are needed."""
-        for descriptor in self._descriptors:
-            os.close(descriptor)
-        self._descriptors = []
+        for file in self._files:
+            file.close()
+        self._files = []
 
     def _connect(self) -> None:
         self._pid = os.getpid()
         self._trusted = sys.maxsize  # a fork takes the constant away, or leaves another
+        self._open_files()
+        try:
+            self._restart()
+        except OSError:
+            self.close()
+            raise
+
+    def _open_files(self) -> None:
         try:
             for name, flags in (("statm", os.O_RDONLY), ("status", os.O_RDONLY), ("clear_refs", os.O_WRONLY)):
-                self._descriptors.append(os.open(f"{self._folder}/{name}", flags | os.O_CLOEXEC))
-            os.pwrite(self._descriptors[2], b"5", 0)
+                self._files.append(HeldDescriptor(os.open(f"{self._folder}/{name}", flags | os.O_CLOEXEC)))
         except OSError:
             self.close()
             raise
@@ -85,7 +92,7 @@ class ProcFiles:
     def _come_home(self) -> None:
         """The descriptors held by a fork are those of its parent."""
         forked = self._pid != os.getpid()
-        if forked or not self._descriptors:
+        if forked or not self._files:
             self.close()
             self.forks += forked
             self._connect()
@@ -103,24 +110,27 @@ class ProcFiles:
 
     def _pread(self, which: int, room: int) -> bytes:
         try:
-            return os.pread(self._descriptors[which], room, 0)
-        except OSError as error:
-            self._reopen(error)
-            return os.pread(self._descriptors[which], room, 0)
+            text = os.pread(self._files[which].number, room, 0)
+            if _looks_like(which, text):
+                return text
+        except OSError:
+            pass
+        return os.pread(self._at_hand(which), room, 0)
 
     def _restart(self) -> None:
-        try:
-            os.pwrite(self._descriptors[2], b"5", 0)
-        except OSError as error:
-            self._reopen(error)  # which restarts it
+        os.pwrite(self._at_hand(2), b"5", 0)
 
-    def _reopen(self, error: OSError) -> None:
-        """A test closed every descriptor that it found; their numbers may be somebody else's, so they are not closed.
+    def _at_hand(self, which: int) -> int:
+        """The descriptor of a file, whatever tests did. The mark stays as it is: it may be read next."""
+        if not self._files[which].is_ours():
+            self.close()
+            self._open_files()
+        return self._files[which].number
 
-        Raises:
-            OSError: It was another error, or they cannot be opened.
-        """
-        if error.errno != errno.EBADF:
-            raise error
-        self._descriptors = []
-        self._connect()
+
+def _looks_like(which: int, text: bytes) -> bool:
+    """Whether it is what statm or status says: in ``/proc``, to ask for a file's identity is as dear as to read it."""
+    if which == 1:
+        return b"VmHWM:" in text and b"VmRSS:" in text
+    numbers = text.split()
+    return len(numbers) == 7 and b"".join(numbers).isdigit()

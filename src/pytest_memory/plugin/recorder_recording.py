@@ -101,7 +101,7 @@ class Recording:
         answer = self._recorder.end(status)
         self._recorder = None
         if answer is None:
-            self._note("the recorder died; what it had recorded until then is kept")
+            self._note("the recorder died, or a test closed the pipes to it; what it had recorded until then is kept")
             self._end_ourselves()
             return
         if answer["lost"]:

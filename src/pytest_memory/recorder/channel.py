@@ -26,6 +26,7 @@ import os
 import struct
 import time
 
+from ..instruments.descriptors import HeldDescriptor
 from .cells import END, NAME_ROOM, make_cells
 from .forks import call_in_forks
 
@@ -100,7 +101,7 @@ class Breadcrumb:
         OSError: The file cannot be made, or there is no room for it.
     """
 
-    __slots__ = ("__weakref__", "_descriptor", "_map", "begin", "cells", "clock", "enter", "path", "pid")
+    __slots__ = ("__weakref__", "_file", "_map", "begin", "cells", "clock", "enter", "path", "pid")
 
     def __init__(
         self,
@@ -112,15 +113,16 @@ class Breadcrumb:
         self.path = path
         self.pid = os.getpid()
         self.clock = clock
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o644)
+        self._file = HeldDescriptor(descriptor)
         try:
-            _allocate(self._descriptor, END)
-            self._map = mmap.mmap(self._descriptor, END)
+            _allocate(descriptor, END)
+            self._map = mmap.mmap(descriptor, END)
         except BaseException:
-            os.close(self._descriptor)
+            self._file.close()
             path.unlink(missing_ok=True)
             raise
-        locked = lock_for_life(self._descriptor)
+        locked = lock_for_life(descriptor)
         name = (worker or "").encode("utf-8", "replace")[:32]
         header = (VERSION, NAME_ROOM, self.pid, process_started, time.time(), clock(), name, locked)
         HEADER.pack_into(self._map, 0, MAGIC, *header)
@@ -150,21 +152,23 @@ class Breadcrumb:
 
     def close(self) -> None:
         """Close the file. It stays on disk."""
-        if self._descriptor >= 0:
+        if self._file.number >= 0:
             self._unmap()
 
     def leave_to_parent(self) -> None:
         """Go on in memory only: this process is a fork of the one that owns the file."""
-        if self._descriptor >= 0:
+        if self._file.number >= 0:
             self._unmap()
             self._map = mmap.mmap(-1, END)
             self.cells.move(self._map)
 
     def _unmap(self) -> None:
         self.cells.release()
-        self._map.close()
-        os.close(self._descriptor)
-        self._descriptor = -1
+        if self._file.is_ours() and _may_be_closed(self._map):
+            self._map.close()
+        else:
+            _keep_for_ever(self._map)
+        self._file.close()
 
 
 def glance(path: str | Path) -> tuple[CrumbHeader, bool]:
@@ -231,6 +235,25 @@ def lock_for_life(descriptor: int) -> bool:
     except (ImportError, OSError):
         return False
     return True
+
+
+def _may_be_closed(mapped: mmap.mmap) -> bool:
+    """Whether the descriptor that a map of Python's has for itself, and closes, is still that of the breadcrumb.
+
+    It does not say its number, but the size of the file: a test that closed it may have one of its own there.
+    """
+    try:
+        return mapped.size() == END
+    except OSError:
+        return False
+
+
+def _keep_for_ever(mapped: mmap.mmap) -> None:
+    """Leave a map open until the interpreter has ended: that would close a descriptor of somebody else's too."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=mapped.__len__)  # what is registered there is never let go of
+    else:
+        mapped.close()  # Windows' maps have no descriptor
 
 
 def _allocate(descriptor: int, size: int) -> None:

@@ -30,6 +30,8 @@ import os
 import struct
 import zlib
 
+from ..instruments.descriptors import HeldDescriptor
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ FIRST_WORD = b"pytest-memory-journal "
 
 SYNC = b"\xf5\x9d"
 FRAME = struct.Struct("<2sBII")
+
+_APPEND = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Kind:
@@ -60,6 +64,8 @@ class Kind:
 class JournalWriter:
     """Appends frames. Never raises for a disk that does not take them: it counts what was lost, and why.
 
+    Where a test closed its descriptor it opens the journal anew.
+
     Args:
         path: The journal; made if it is not there.
 
@@ -71,14 +77,13 @@ class JournalWriter:
         OSError: The file cannot be opened.
     """
 
-    __slots__ = ("_descriptor", "failure", "lost", "path")
+    __slots__ = ("_file", "failure", "lost", "path")
 
     def __init__(self, path: str | Path) -> None:
         self.path = path
         self.lost = 0
         self.failure = ""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(path, flags, 0o644)
+        self._file = HeldDescriptor(os.open(path, _APPEND | os.O_CREAT, 0o644))
 
     def append(self, kind: int, payload: bytes) -> bool:
         """Write one frame; say whether it is in the file."""
@@ -87,7 +92,9 @@ class JournalWriter:
     def put(self, frame: bytes) -> bool:
         """Write one frame as :func:`make_frame` makes it; say whether it is in the file."""
         try:
-            written = os.write(self._descriptor, frame)
+            if self._file.number >= 0 and not self._file.is_ours():
+                self._file.reopen(self.path, _APPEND)
+            written = os.write(self._file.number, frame)
         except OSError as error:
             self.failure = self.failure or error.strerror or str(error)
             self.lost += 1
@@ -104,9 +111,7 @@ class JournalWriter:
 
     def close(self) -> None:
         """Close the file; afterwards every write is lost."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
 
 
 def make_frame(kind: int, payload: bytes) -> bytes:

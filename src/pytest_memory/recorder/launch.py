@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..instruments.descriptors import HeldDescriptor
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -56,8 +58,10 @@ class RecorderProcess:
             raise _unavailable("the recorder needs POSIX signals and pipes")
         if not sys.executable:
             raise _unavailable("this interpreter does not know its own executable")
-        control, self._control = os.pipe()
-        self._report, report = os.pipe()
+        control, our_control = os.pipe()
+        our_report, report = os.pipe()
+        self._control, self._report = HeldDescriptor(our_control), HeldDescriptor(our_report)
+        self._their_report = report
         self._heard = b""
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
         try:
@@ -70,8 +74,8 @@ class RecorderProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            os.close(self._control)
-            os.close(self._report)
+            self._control.close()
+            self._report.close()
             raise _unavailable(f"the recorder cannot be started: {error.strerror or error}") from error
         finally:
             os.close(control)
@@ -96,10 +100,15 @@ class RecorderProcess:
         Returns:
             What it says of itself: ``lost`` records and why (``failure``), its ``notes``, the ``curves`` of the
             processes (:meth:`Curve.to_json`), ``entries`` in the log or why there is none (``memlog_failure``);
-            ``None`` if it died, or did not answer in time.
+            ``None`` if it died, did not answer in time, or cannot be reached since a test closed the pipes.
         """
+        if not self._has_pipes():
+            self._process.kill()  # it is our own child, and nobody can tell it to end
+            self._process.wait()
+            self.let_go()
+            return None
         with contextlib.suppress(OSError):
-            os.write(self._control, json.dumps({"status": status}).encode() + b"\n")
+            os.write(self._control.number, json.dumps({"status": status}).encode() + b"\n")
         deadline = time.monotonic() + patience
         answer = self._listen(patience)
         while answer is not None and "ready" in answer:
@@ -112,18 +121,26 @@ class RecorderProcess:
 
     def let_go(self) -> None:
         """Close our ends of the pipes; also what a fork of this process does, whose recorder it is not."""
-        for name in ("_control", "_report"):
-            descriptor = getattr(self, name)
-            if descriptor >= 0:
-                os.close(descriptor)
-                setattr(self, name, -1)
+        self._control.close()
+        self._report.close()
         self._process.returncode = self._process.returncode or 0  # a fork must not wait for its parent's child
+
+    def _has_pipes(self) -> bool:
+        """Whether our ends of the pipes are there, if need be opened anew by way of the recorder's own ends (Linux)."""
+        ends = ((self._report, self._their_report, os.O_RDONLY), (self._control, 0, os.O_WRONLY))
+        try:
+            for pipe, theirs, flags in ends:
+                if not pipe.is_ours():
+                    pipe.reopen(f"/proc/{self.pid}/fd/{theirs}", flags | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return False
+        return True
 
     def _listen(self, patience: float) -> dict[str, Any] | None:
         deadline = time.monotonic() + patience
         while b"\n" not in self._heard:
-            readable, _, _ = select.select([self._report], [], [], max(0.0, deadline - time.monotonic()))
-            heard = os.read(self._report, 4096) if readable else b""
+            readable, _, _ = select.select([self._report.number], [], [], max(0.0, deadline - time.monotonic()))
+            heard = os.read(self._report.number, 4096) if readable else b""
             if not heard:
                 return None
             self._heard += heard
@@ -134,7 +151,7 @@ class RecorderProcess:
         """Wait until it has closed its end of the pipe, as the kernel does for it when it ends."""
         deadline = time.monotonic() + patience
         while (left := deadline - time.monotonic()) > 0:
-            readable, _, _ = select.select([self._report], [], [], left)
-            if readable and not os.read(self._report, 4096):
+            readable, _, _ = select.select([self._report.number], [], [], left)
+            if readable and not os.read(self._report.number, 4096):
                 return True
         return False

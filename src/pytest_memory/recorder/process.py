@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 _LINGER = 1.0
 """Seconds that workers get to end after their controller did, before it is said what they were doing."""
 
+_DEAF = 0.05
+"""Seconds between two looks whether its owner, whose end of the pipe a test closed, has opened the pipe again."""
+
 _LAST_BREATH = 20
 """Seconds after which a recorder without a session is ended, whatever it is doing."""
 
@@ -64,6 +67,7 @@ class Recorder:
         self._bounds_before = read_bounds()
         self._poll = select.poll()
         self._poll.register(0, select.POLLIN)
+        self._deaf = False
         self._disk_failed = False
         self._look_for_ended = False
         self._message = b""
@@ -97,22 +101,28 @@ class Recorder:
 
     def _wait(self, seconds: float) -> bool:
         """Wait for the next look; say whether the session is over."""
+        if self._deaf:
+            seconds = min(seconds, _DEAF)
         for descriptor, _ in self._poll.poll(seconds * 1000):
             if descriptor != 0:
                 if self._bury_ended():
                     return True
             elif self._hear():
                 return True
-        return False
+        return self._deaf and self._hear()
 
     def _hear(self) -> bool:
-        """Read from the owner; its end may also leave the pipe open, in a process that a test forked."""
+        """Read from the owner; its end may also leave the pipe open, in a process that a test forked.
+
+        A pipe that nobody has open for writing is at its end for as long as that lasts.
+        """
         heard = os.read(0, 4096)
         self._message += heard
         if b"\n" in self._message:
             return True
-        if not heard:
+        if not heard and not self._deaf:
             self._poll.unregister(0)
+            self._deaf = True
         return False
 
     # --- processes -------------------------------------------------------------------------------------------------
