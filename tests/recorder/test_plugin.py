@@ -395,7 +395,7 @@ def test_a_test_that_closes_our_descriptors_and_gets_their_numbers(pytester, run
         used += [phase.resident for record in records for phase in record.phases.values()]
         assert len(used) == 9
     if "--memlog" in mode:
-        result.stdout.fnmatch_lines(["memory log: * samples in memlog.json"])
+        result.stdout.fnmatch_lines(["memory log: * sample* in memlog.json"])
         (session,) = sessions(pytester.path / ".pytest_cache/d/memory")
         timeline = read_session(session).timeline
         assert (timeline.ended, timeline.deaths) == (True, ())
