@@ -61,6 +61,43 @@ def test_leaks_name_the_stack_with_functions():
     assert [frame.function for frame in site.frames] == ["leak", "work"]
 
 
+def test_frames_without_source_have_no_function():
+    """tracemalloc knows files and lines alone: where no source can be read, no name is made up."""
+
+    def leak():
+        exec(compile("kept.append(bytearray(500_000))", "<nowhere>", "exec"), {"kept": KEPT})
+
+    window = TracemallocEngine().open(WindowRequest(leaks=True))
+    leak()
+    inner, outer = window.close().leaked[0].frames[:2]
+    assert (inner.function, inner.filename) == ("?", "<nowhere>")
+    assert outer.function == "leak"
+
+
+def test_naming_leaks_looks_at_each_line_once_and_traces_nothing(monkeypatch):
+    """A test that imports leaves thousands of stacks, which share their lines; naming makes many objects."""
+    asked = []
+
+    def naming(filename, lineno):
+        asked.append((filename, lineno, tracemalloc.is_tracing()))
+        return "name"
+
+    def deep(levels):
+        if levels:
+            deep(levels - 1)
+        KEPT.append(bytearray(1000))
+
+    monkeypatch.setattr("pytest_memory.engines.tracemalloc.enclosing_function", naming)
+    window = TracemallocEngine().open(WindowRequest(leaks=True))
+    deep(50)
+    leaked = window.close().leaked
+    assert len(leaked) > 50
+    assert sum(len(site.frames) for site in leaked) > 1000
+    assert len(set(asked)) == len(asked) < 20
+    assert sorted(asked) == asked
+    assert not any(tracing for _, _, tracing in asked)
+
+
 def test_a_session_of_somebody_else_goes_on_undisturbed():
     """Measuring would reset their peak: the window is refused and tracing goes on."""
     tracemalloc.start()

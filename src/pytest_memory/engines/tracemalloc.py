@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 
 from pytest_memory.engines.base import Capabilities, HeapReading, WindowRequest
 from pytest_memory.engines.opener import Opener
-from pytest_memory.engines.source import MODULE, enclosing_function
+from pytest_memory.engines.source import enclosing_function
 from pytest_memory.errors import EngineUnavailable, WindowRefused
 from pytest_memory.model import AllocationSite, HeapUsage, StackFrame
 
 _LEAK_FRAMES = 100
 """Deep enough to reach from a test to its fixtures; pytest's own frames lie above."""
+
+UNKNOWN = "?"
+"""The function of a frame whose source cannot be read: tracemalloc knows files and lines alone."""
 
 _ADVICE = MappingProxyType(
     {
@@ -104,24 +107,24 @@ class TracemallocWindow:
         if not tracemalloc.is_tracing():
             return HeapReading(None, unmeasured="the code under test called tracemalloc.stop()")
         try:
-            leaked = _live_sites(self._opener) if self._opener is not None else ()
+            snapshot = tracemalloc.take_snapshot() if self._opener is not None else None
         finally:
-            tracemalloc.stop()
+            tracemalloc.stop()  # first: what follows makes millions of objects, each with a stack to be noted
+        leaked = _sites(snapshot, self._opener) if snapshot is not None and self._opener is not None else ()
         return HeapReading(HeapUsage(peak=peak, retained=retained), leaked=leaked)
 
 
-def _live_sites(opener: Opener) -> tuple[AllocationSite, ...]:
-    """The call stacks live now, largest first."""
-    statistics = tracemalloc.take_snapshot().statistics("traceback")
+def _sites(snapshot: tracemalloc.Snapshot, opener: Opener) -> tuple[AllocationSite, ...]:
+    """The call stacks that were live, largest first."""
+    # Cut first: a name costs the parsing of its source file. Each line is named once, and file by file: the stacks of
+    # a test that imports share most of their frames, and what was parsed is not kept of all files.
+    stacks = [
+        (statistic, opener.cut([("", frame.filename, frame.lineno) for frame in reversed(statistic.traceback)]))
+        for statistic in snapshot.statistics("traceback")
+    ]
+    lines = sorted({(filename, lineno) for _, stack in stacks for _, filename, lineno in stack})
+    named = {line: StackFrame(enclosing_function(*line) or UNKNOWN, *line) for line in lines}
     return tuple(
-        AllocationSite(statistic.size, statistic.count, _frames(statistic.traceback, opener))
-        for statistic in statistics
-    )
-
-
-def _frames(traceback: tracemalloc.Traceback, opener: Opener) -> tuple[StackFrame, ...]:
-    """Cut first: a name costs the parsing of its source file."""
-    stack = opener.cut([("", frame.filename, frame.lineno) for frame in reversed(traceback)])
-    return tuple(
-        StackFrame(enclosing_function(filename, lineno) or MODULE, filename, lineno) for _, filename, lineno in stack
+        AllocationSite(statistic.size, statistic.count, tuple(named[frame[1:]] for frame in stack))
+        for statistic, stack in stacks
     )
