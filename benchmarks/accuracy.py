@@ -42,6 +42,11 @@ def buffers() -> object:
     return [bytearray(1000 * number) for number in range(100)]
 
 
+def names() -> object:
+    """Names made at run time: CPython's cache of attributes keeps some, and their addresses say which."""
+    return [getattr(Path, f"visit_{number % 500}", None) for number in range(20_000)]
+
+
 def arrays() -> object:
     import numpy
 
@@ -57,7 +62,7 @@ def frames() -> object:
 
 
 WORKLOADS: dict[str, Callable[[], object]] = {
-    work.__name__: work for work in (lists, dicts, texts, patterns, buffers, arrays, frames)
+    work.__name__: work for work in (lists, dicts, texts, patterns, buffers, names, arrays, frames)
 }
 
 

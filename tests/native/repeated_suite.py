@@ -48,3 +48,9 @@ def mixed():
 @pytest.mark.parametrize("work", [lists, dicts, texts, patterns, buffers, mixed], ids=lambda work: work.__name__)
 def test_work(work, turn):
     work()
+
+
+def test_names():
+    """Names made at run time, looked up as parsers look up their methods."""
+    for number in range(5_000):
+        getattr(Node, f"visit_{number % 500}", None)
