@@ -6,7 +6,8 @@
     ├── InvalidValue (ValueError)      somebody wrote a value that cannot be used
     │   ├── InvalidSize                a size or a count
     │   ├── InvalidThreshold           FIELD:THRESHOLD of a comparison
-    │   └── InvalidLimit               an argument of a marker, or a line of a limit
+    │   ├── InvalidLimit               an argument of a marker, or a line of a limit
+    │   └── UnknownName                a dim or a statistic that no benchmark has
     ├── EngineUnavailable (RuntimeError)   this heap engine cannot run here
     ├── WindowRefused (RuntimeError)       the engine runs here, but cannot measure now
     ├── ToolUnavailable (RuntimeError)     a library or a program that an extra brings is not here
@@ -51,6 +52,10 @@ class InvalidThreshold(InvalidValue):
 
 class InvalidLimit(InvalidValue):
     """A limit that names an unknown bound, no bound at all, or an impossible phase."""
+
+
+class UnknownName(InvalidValue):
+    """The name of a dim or a statistic that no benchmark of the runs has."""
 
 
 class EngineUnavailable(PytestMemoryError, RuntimeError):

@@ -47,7 +47,8 @@ def parse_columns(columns: str, stat: str) -> tuple[Field, ...]:
         stat: ``all``, or statistics separated by commas.
 
     Raises:
-        CommandFailed: A name that does not exist.
+        WrongUsage: A column that does not exist.
+        CommandFailed: A statistic that does not exist.
     """
     stats = STATS if stat == "all" else tuple(_items(stat))
     fields: list[Field] = []
@@ -59,12 +60,12 @@ def parse_columns(columns: str, stat: str) -> tuple[Field, ...]:
             metric = resolve_metric(name)
         except InvalidValue:
             known = ", ".join((*METRICS, f"{_EXTRA}NAME"))
-            raise CommandFailed(f"unknown column metric {name!r}", f"choose from {known}") from None
+            raise WrongUsage(f"unknown column metric {name!r}", f"choose from {known}") from None
         for one in stats:
             check_stat(metric, one)
             fields.append(Field(metric, one))
     if not fields:
-        raise CommandFailed(f"unknown column metric {columns!r}", "name at least one")
+        raise WrongUsage(f"unknown column metric {columns!r}", "name at least one")
     return tuple(dict.fromkeys(fields))
 
 
@@ -72,12 +73,12 @@ def parse_groups(group_by: str | None) -> tuple[str, ...]:
     """Read ``--group-by``; ``fullname`` if it is not given, and nothing if it is empty.
 
     Raises:
-        CommandFailed: A key that does not exist.
+        WrongUsage: A key that does not exist.
     """
     keys = tuple(_items("fullname" if group_by is None else group_by))
     for key in keys:
         if key not in GROUP_KEYS[:-1] and not (key.startswith(_PARAM) and key != _PARAM):
-            raise CommandFailed(f"unknown --group-by key {key!r}", f"choose from {', '.join(GROUP_KEYS)}")
+            raise WrongUsage(f"unknown --group-by key {key!r}", f"choose from {', '.join(GROUP_KEYS)}")
     return keys
 
 
@@ -99,7 +100,7 @@ def parse_where(conditions: Sequence[str]) -> tuple[tuple[str, str], ...]:
 def _extra(name: str) -> str:
     extra = name.removeprefix(_EXTRA)
     if not extra or extra in RESERVED:
-        raise CommandFailed(f"unknown column metric {name!r}: {', '.join(RESERVED)} and nothing are no names", "")
+        raise WrongUsage(f"unknown column metric {name!r}: {', '.join(RESERVED)} and nothing are no names", "")
     return extra
 
 

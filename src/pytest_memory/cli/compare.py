@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pytest_memory.cli.columns import check_sort, check_stat, parse_columns, parse_groups, parse_where
-from pytest_memory.cli.errors import CommandFailed, WrongUsage
+from pytest_memory.cli.errors import WrongUsage
 from pytest_memory.cli.gate import Gate
 from pytest_memory.cli.output import Output
 from pytest_memory.cli.pivot import pivoted
@@ -159,7 +159,7 @@ def _wide(request: _Request, view: GroupedView, pivot: str | None, diff: bool) -
     lineup = line_up(request.runs, selection) if pivot is None else pivoted(request.runs, selection, pivot)
     request.gate.refuse_single(lineup, pivot)
     if diff and len(lineup.labels) < 2:
-        raise CommandFailed("--diff needs at least two series", "give two runs, or --pivot")
+        raise WrongUsage("--diff needs at least two series", "give two runs, or --pivot")
     if "rss" in metrics and not any(lineup.metrics["rss"]):
         remark("rss not recorded in these runs: benchmarks need isolate=True, tests --memory-resident=exact")
     request.output.save_csv(lambda: grouped_rows(lineup, view))

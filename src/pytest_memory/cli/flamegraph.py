@@ -71,7 +71,8 @@ def flamegraph(
         return _render(choose_capture(source, test_id, worst), reporter, native, target)
     if native:
         raise WrongUsage("a saved run has no native traces", "keep captures with --benchmark-memory-profile-native")
-    return _export(source, _profiles(source, test_id, worst), _known(report or "speedscope", *_STACK_ENDINGS), target)
+    format = _known(report or "speedscope", *_STACK_ENDINGS)
+    return _export(source, _profiles(source, test_id, worst), format, target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pytest_memory.cli.errors import CommandFailed
+from pytest_memory.cli.errors import CommandFailed, WrongUsage
 from pytest_memory.cli.streams import emit, emit_pieces, remark, wants_colour
 from pytest_memory.report.drawing import draw
 from pytest_memory.report.markdown import render_markdown
@@ -29,12 +29,12 @@ class Output:
         csv: The file for raw numbers, or ``None``.
 
     Raises:
-        CommandFailed: There is no such format.
+        WrongUsage: There is no such format.
     """
 
     def __init__(self, format: str, csv: Path | None) -> None:
         if format not in FORMATS:
-            raise CommandFailed(f"unknown --format {format!r}", f"choose from {', '.join(FORMATS)}")
+            raise WrongUsage(f"unknown --format {format!r}", f"choose from {', '.join(FORMATS)}")
         self.format = format
         self.csv = csv
 

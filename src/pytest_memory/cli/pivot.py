@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_memory.cli.errors import CommandFailed
+from pytest_memory.cli.errors import WrongUsage
 from pytest_memory.cli.streams import remark
 from pytest_memory.store.benchmarks import Benchmark
 from pytest_memory.store.dims import without_token
@@ -18,11 +18,11 @@ def pivoted(runs: Sequence[LabelledRun], selection: Selection, dim: str) -> Line
     that what differs in nothing else is compared.
 
     Raises:
-        CommandFailed: There are several runs, or no benchmark has the dim.
+        WrongUsage: There are several runs, or no benchmark has the dim.
         UnreadableFile: The file is not a run.
     """
     if len(runs) != 1:
-        raise CommandFailed(f"--pivot folds a single run, and {len(runs)} were given", "give one")
+        raise WrongUsage(f"--pivot folds a single run, and {len(runs)} were given", "give one")
     name = dim.removeprefix("param:")
 
     def split(benchmark: Benchmark) -> tuple[str, str] | None:
@@ -31,7 +31,7 @@ def pivoted(runs: Sequence[LabelledRun], selection: Selection, dim: str) -> Line
 
     lineup = line_up_split(runs[0].path, selection, split)
     if not lineup.labels:
-        raise CommandFailed(f"{dim!r} is not a dim of any benchmark in {runs[0].path}", "name one of its parameters")
+        raise WrongUsage(f"{dim!r} is not a dim of any benchmark in {runs[0].path}", "name one of its parameters")
     if len(lineup.labels) > 1 and not _pairs(lineup):
         remark(f"no benchmark differs in {dim} alone, so that nothing can be compared")
     return lineup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import webbrowser
 from dataclasses import dataclass
 from enum import Enum
@@ -12,13 +13,14 @@ import typer
 
 from pytest_memory.cli.errors import CommandFailed, WrongUsage
 from pytest_memory.cli.streams import complain, emit, remark
-from pytest_memory.errors import InvalidValue
-from pytest_memory.store.benchmark_json import discover_runs, resolve_metric
+from pytest_memory.errors import InvalidValue, UnknownName
+from pytest_memory.store.benchmark_json import Metric, check_stat, discover_runs, resolve_metric
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 VIEWS = ("compare", "scatter", "sweep", "scaling")
+SORTS = ("absolute", "relative")
 _FOLDER = Path(".benchmarks/plots")
 _SHOWN_RUNS = 20
 
@@ -111,14 +113,17 @@ def plot(
 ) -> None:
     """Render an interactive figure of one or more runs."""
     _require_files(runs)
+    name = (metric or columns or MetricName.time).value
+    _require_known(resolve_metric(name), stat, sort, clip)
     chosen = view or ("compare" if pivot is not None else None) or {1: "scaling", 2: "scatter"}.get(len(runs), "sweep")
     if chosen not in VIEWS:
         raise WrongUsage(f"unknown view {chosen!r}", f"choose from {', '.join(VIEWS)}")
     if pivot is not None and chosen in ("scaling", "sweep"):
         raise WrongUsage(f"--pivot does not go with --view {chosen}", "choose compare or scatter")
+    if pivot is not None and len(runs) != 1:
+        raise WrongUsage(f"--pivot folds a single run, and {len(runs)} were given", "give one")
     if metric is not None and columns is not None and metric != columns:
         raise WrongUsage(f"--metric {metric.value} and --columns {columns.value} contradict each other", "give one")
-    name = (metric or columns or MetricName.time).value
     choices = _Choices(
         metric=name,
         stat=stat,
@@ -140,6 +145,8 @@ def plot(
     _require_suffix(target)
     try:
         figure, count = _draw(chosen, runs, choices)
+    except UnknownName as error:
+        raise WrongUsage(error.problem, error.advice) from error
     except InvalidValue as error:  # a run that cannot give what was asked for; the options themselves are checked above
         raise CommandFailed(error.problem, error.advice) from error
     for note in (figure.layout.meta or {}).get("notes", ()):
@@ -176,6 +183,14 @@ def _write(figure: Figure, target: Path) -> None:
         write_page(figure, target, title=str(figure.layout.title.text))
     else:
         write_image(figure, target, scale=2)
+
+
+def _require_known(metric: Metric, stat: str | None, sort: str, clip: float | None) -> None:
+    check_stat(metric, stat)
+    if sort not in SORTS:
+        raise WrongUsage(f"unknown --sort {sort!r}", f"choose from {', '.join(SORTS)}")
+    if clip is not None and not 0 < clip < math.inf:
+        raise WrongUsage(f"--clip {clip!r} is not a positive number", "write for example --clip 2")
 
 
 def _require_suffix(target: Path) -> None:

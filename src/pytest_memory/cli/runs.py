@@ -20,12 +20,12 @@ def labelled_runs(arguments: Sequence[str], labels: Sequence[str] = ()) -> list[
         labels: One label per argument, which replaces the file's stem; equal labels are pooled.
 
     Raises:
-        WrongUsage: A file does not exist, or a pattern matches none.
-        CommandFailed: There are more or fewer labels than runs, or one file is named twice.
+        WrongUsage: A file does not exist, a pattern matches none, or there are more or fewer labels than runs.
+        CommandFailed: One file is named twice.
     """
     given = [_split(argument) for argument in arguments]
     if labels and len(labels) != len(given):
-        raise CommandFailed(f"{len(labels)} label(s) for {len(given)} run(s)", "give one --label per run, in order")
+        raise WrongUsage(f"{len(labels)} label(s) for {len(given)} run(s)", "give one --label per run, in order")
     missing = [text for _, text, paths in given if not paths]
     if missing:
         raise WrongUsage(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from pytest_memory.complexity import Fit, fit_complexity
-from pytest_memory.errors import InvalidValue
+from pytest_memory.errors import InvalidValue, UnknownName
 from pytest_memory.plotting.points import Point, Snapshot, dims_among, is_numeric, require_dim
 from pytest_memory.plotting.style import COLOURS, short_names
 from pytest_memory.store.dims import Dim
@@ -84,7 +84,7 @@ def lines_of(snapshots: Sequence[Snapshot], *, x: str | None, color: str | None,
     ]
     if not rows:
         numeric = ", ".join(_numeric_dims(everything)) or "none"
-        raise InvalidValue(f"x {size!r} is not a numeric dim of any benchmark", f"numeric dims here: {numeric}")
+        raise UnknownName(f"x {size!r} is not a numeric dim of any benchmark", f"numeric dims here: {numeric}")
     splitting = dict.fromkeys(name for snapshot in snapshots for name in _splitting(snapshot.points, size))
     colour_dim, facet_dim = _grouping([point for _, point in rows], list(splitting), color, facet)
     telling = dict.fromkeys([*splitting, *(dim for dim in (colour_dim, facet_dim) if dim is not None)])

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_memory.errors import InvalidValue, ToolUnavailable
+from pytest_memory.errors import InvalidValue, ToolUnavailable, UnknownName
+from pytest_memory.stats import STATS
 from pytest_memory.store.benchmark_json import Metric, check_stat, resolve_metric, unique_labels, unit_of, value_of
 from pytest_memory.store.benchmarks import Benchmark, read_benchmarks
 from pytest_memory.store.dims import Dim, matches, without_token
@@ -102,7 +103,8 @@ def read_points(
         where: Pairs of a dim and the text it must equal.
 
     Raises:
-        InvalidValue: An unknown metric or dim, a wrong number of labels, or a run without the metric.
+        UnknownName: A dim or a statistic that no benchmark has.
+        InvalidValue: An unknown metric, a wrong number of labels, or a run without the metric.
         UnreadableFile: A file is not a run.
     """
     resolved = resolve_metric(metric)
@@ -155,11 +157,11 @@ def require_dim(name: str, points: Iterable[Point], role: str) -> str:
     """Make sure that at least one point has the dim.
 
     Raises:
-        InvalidValue: None has; the message lists those that there are.
+        UnknownName: None has; the message lists those that there are.
     """
     known = dims_among(points)
     if name not in known:
-        raise InvalidValue(f"unknown {role} {name!r}", f"these benchmarks have: {', '.join(known) or 'none'}")
+        raise UnknownName(f"unknown {role} {name!r}", f"these benchmarks have: {', '.join(known) or 'none'}")
     return name
 
 
@@ -184,13 +186,12 @@ def require_plotly() -> None:
 
 
 def _points(path: Path, metric: Metric, stat: str | None, where: Sequence[tuple[str, str]]) -> tuple[Point, ...]:
-    points = tuple(
-        point
-        for benchmark in read_benchmarks(path).benchmarks
-        if (point := _point(benchmark, metric, stat)) is not None
-    )
+    benchmarks = read_benchmarks(path).benchmarks
+    points = tuple(point for benchmark in benchmarks if (point := _point(benchmark, metric, stat)) is not None)
     if not points:
         why = _NOT_MEASURED.get(metric, "none of its benchmarks has memory; measure it with --benchmark-memory")
+        if stat is not None and any(value_of(benchmark, metric) is not None for benchmark in benchmarks):
+            raise UnknownName(f"unknown stat {stat!r}: no benchmark of {str(path)!r} has it", f"try {', '.join(STATS)}")
         raise InvalidValue(f"{str(path)!r} has no {metric}: {why}")
     for name, _ in where:
         require_dim(name, points, "dim in a condition")
