@@ -265,6 +265,97 @@ def test_wrong_one_added_at_run_time(pytester):
     result.stdout.fnmatch_lines(["*unknown unit 'BANANA'*"])
 
 
+class TestAddedInTheBody:
+    """A marker that the test itself adds while it runs, in a session that measures its tests."""
+
+    def run(self, pytester, marker, *arguments, before=""):
+        pytester.makepyfile(
+            f"""
+            import pytest
+            {before}
+            def test_it(request):
+                request.node.add_marker(pytest.mark.{marker})
+                block = request.node.kept = b"x" * 3_000_000
+
+            def test_other():
+                pass
+            """
+        )
+        return pytester.runpytest_inprocess(*arguments)
+
+    @pytest.mark.parametrize(
+        ("marker", "text"),
+        [
+            ("limit_memory('1 MB')", "Test was limited to 1.0MiB but allocated 2.9MiB*"),
+            ("limit_memory(retained='1 B')", "*retained*"),
+            ("limit_memory('1 BANANA')", "*unknown unit 'BANANA'*"),
+            ("limit_memory()", "*sets no limit*"),
+            ("limit_leaks('1 BANANA')", "*unknown unit 'BANANA'*"),
+        ],
+    )
+    def test_it_holds(self, pytester, marker, text):
+        """The call was measured and is judged; a wrong one fails the test, and no other."""
+        result = self.run(pytester, marker, "--memory")
+        result.assert_outcomes(failed=1, passed=1)
+        result.stdout.fnmatch_lines([text])
+
+    @pytest.mark.parametrize("marker", ["limit_memory('5 MB')", "limit_memory(rss='5 TB')", "skip", "usefixtures('a')"])
+    def test_within_the_limit(self, pytester, marker):
+        """Nothing happens, nor does it for markers of others."""
+        result = self.run(pytester, marker, "--memory")
+        result.assert_outcomes(passed=2)
+        assert "not judged" not in result.stdout.str()
+
+    @pytest.mark.parametrize(
+        "marker",
+        [
+            "limit_memory('1 MB', current_thread_only=True)",
+            "limit_memory(retained='1 MB', collect=True)",
+            "limit_leaks('1 MB')",
+        ],
+    )
+    def test_what_another_window_would_have_measured(self, pytester, marker):
+        """It is not judged, and the summary says so."""
+        result = self.run(pytester, marker, "--memory")
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(["*1 limit not judged: the marker came while the test ran*"])
+
+    def test_where_tests_are_not_measured(self, pytester):
+        """It is not judged if only other tests have a limit, and fails where all must be judged."""
+        before = "@pytest.mark.limit_memory('1 MB')\n            def test_limited(): pass"
+        result = self.run(pytester, "limit_memory('1 MB')", before=before)
+        result.assert_outcomes(passed=3)
+        result.stdout.fnmatch_lines(["*1 limit not judged: the marker came while the test ran*"])
+        result = self.run(pytester, "limit_memory('1 MB')", "--memory-unmeasured=fail", before=before)
+        result.assert_outcomes(passed=2, failed=1)
+
+    def test_beside_a_limit_that_was_there(self, pytester):
+        """The limits that were there are judged as ever; the closest still wins."""
+        before = "pytestmark = pytest.mark.limit_memory('1 MB', current_thread_only=True)\n"
+        result = self.run(pytester, "limit_memory('5 MB', current_thread_only=True)", before=before)
+        result.assert_outcomes(passed=2)
+        result = self.run(pytester, "limit_memory(allocations=1_000_000)", before=before)
+        result.assert_outcomes(passed=1, failed=1)
+        result.stdout.fnmatch_lines(["Test was limited to 1.0MiB but allocated 2.9MiB*"])
+
+    def test_the_teardown_is_bound_too(self, pytester):
+        """It is measured by a plan that knows the marker."""
+        pytester.makepyfile(
+            """
+            import pytest
+
+            @pytest.fixture
+            def heavy():
+                yield
+                block = b"x" * 3_000_000
+
+            def test_it(request, heavy):
+                request.node.add_marker(pytest.mark.limit_memory("1 MB", phase="teardown"))
+            """
+        )
+        pytester.runpytest_inprocess("--memory").assert_outcomes(passed=1, errors=1)
+
+
 def test_wrong_markers_end_the_session_before_the_first_test(pytester):
     """Every wrong marker is listed in one usage error, and nothing runs."""
     pytester.makepyfile(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_memory.plugin.transport import FinishedPhase
     from pytest_memory.policy.leaks import LeakLimit
 
+_LATE = "the marker came while the test ran, and what it needs was not measured; --memory measures every test"
+
 
 class Judge:
     """Judges phases.
@@ -49,6 +51,8 @@ class Judge:
         verdicts = [
             judge(limit, usage, finished.sites, one_thread=one_thread) for limit in plan.limits if limit.phase == phase
         ]
+        if phase == "call":
+            verdicts += [Verdict(limit, "not judged", reason=_LATE) for limit in plan.late]
         if plan.leaks is not None and phase == "call":
             unmeasured = usage.unmeasured
             if one_thread and not plan.leaks.limit.current_thread_only:

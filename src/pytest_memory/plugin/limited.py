@@ -35,6 +35,42 @@ def limited_plan(planner: Planner, item: pytest.Item, marks: list[pytest.Mark]) 
     return _with_limits(planner, item, limits, leaks) if limits or leaks is not None else None
 
 
+def for_a_measured_call(plan: Plan, measured_by: Plan) -> Plan:
+    """The plan of a test that got a marker while its call ran, for judging that call.
+
+    Args:
+        plan: What it would have been, had the marker been there before.
+        measured_by: What it was: a limit that needs another window, or one where none was open, is not judged.
+    """
+    heap = {phase: asked for phase, asked in plan.heap.items() if phase != "call"}
+    if "call" in measured_by.heap:
+        heap["call"] = measured_by.heap["call"]
+    leaks = plan.leaks if plan.leaks is not None and measured_by.leaks is not None else None
+    late = [limit for limit in plan.limits if limit.phase == "call" and not _answers(measured_by, limit)]
+    if plan.leaks is not None and (leaks is None or not _answers(measured_by, plan.leaks.limit)):
+        late, leaks = [*late, plan.leaks.limit], None
+    return Plan(
+        limits=tuple(limit for limit in plan.limits if limit not in late),
+        leaks=leaks,
+        heap=heap,
+        collect=plan.collect,
+        resident=plan.resident,
+        late=tuple(late),
+        problem=plan.problem,
+        judged=True,
+    )
+
+
+def _answers(measured_by: Plan, limit: Limit) -> bool:
+    """Whether what was measured of a call says something of a limit on it."""
+    if limit.metric == "rss":
+        return measured_by.resident
+    request = measured_by.heap.get("call")
+    if request is None or (limit.collect and "call" not in measured_by.collect):
+        return False
+    return request.current_thread_only or not limit.current_thread_only
+
+
 def _with_limits(planner: Planner, item: pytest.Item, limits: tuple[Limit, ...], leaks: LeakLimit | None) -> Plan:
     heap_limits = [limit for limit in limits if limit.metric != "rss"]
     limited = {limit.phase for limit in heap_limits} | ({"call"} if leaks is not None else set())

@@ -295,6 +295,16 @@ class PhaseHooks(Hooks):
             self._watch_reports(item.config, plan)
         return attempt
 
+    def _marked_meanwhile(self, attempt: Attempt) -> Plan:
+        """The plan of a test that got a marker while its call ran, which was measured by the plan that it had."""
+        measured_by = attempt.plan
+        plan = self._attempt(attempt.item).plan
+        if plan.judged:
+            from pytest_memory.plugin.limited import for_a_measured_call
+
+            plan = attempt.plan = for_a_measured_call(plan, measured_by)
+        return plan
+
     def _meet_kind(self, item: pytest.Item) -> None:
         """Another kind of test than the last one: if it may pass by ``pytest_pyfunc_call``, it needs other hooks."""
         self._kind = type(item)
@@ -334,6 +344,8 @@ class PhaseHooks(Hooks):
         if window is not None:
             attempt.reading, attempt.window = window.finish(), None
         plan, reading, open_resident = attempt.plan, attempt.reading, attempt.resident
+        if phase == "call" and attempt.markers != len(attempt.attributes["own_markers"]):
+            plan = self._marked_meanwhile(attempt)
         heap, sites, _, unmeasured = _NO_READING if reading is None else reading[:]  # a slice is unpacked sooner
         resident = None
         if open_resident is not None:

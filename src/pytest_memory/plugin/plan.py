@@ -36,12 +36,13 @@ class Plan:
         heap: The phases with a heap window, and what is asked of each.
         collect: Phases in which garbage is collected before the window opens and before it closes.
         resident: Resident memory is read in every phase.
+        late: Limits on the call that came while it ran, and that what was measured of it cannot answer.
         problem: A marker that cannot be understood; the test fails with it.
         judged: Something of it can fail a phase.
     """
 
     # No named tuple: each phase of each test looks at some of them, and a slot is found sooner.
-    __slots__ = ("collect", "heap", "judged", "leaks", "limits", "problem", "resident")
+    __slots__ = ("collect", "heap", "judged", "late", "leaks", "limits", "problem", "resident")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Plan:
         heap: Mapping[Phase, WindowRequest] = MappingProxyType({}),
         collect: frozenset[Phase] = frozenset(),
         resident: bool = False,
+        late: tuple[Limit, ...] = (),
         problem: str = "",
         judged: bool = False,
     ) -> None:
@@ -59,6 +61,7 @@ class Plan:
         self.heap = heap
         self.collect = collect
         self.resident = resident
+        self.late = late
         self.problem = problem
         self.judged = judged
 
