@@ -147,6 +147,43 @@ def test_repeats_beats_the_flag(suite):
     assert passes == {"test_three": 3, "test_one": 1, "test_flag": 2}
 
 
+class TestWithoutMemory:
+    """The marker does nothing where memory is not measured (§3.2), and the summary says so once."""
+
+    SUITE = """
+        import pytest
+        @pytest.mark.benchmem(max_peak="1 KiB", max_allocations=1)
+        def test_two(benchmark):
+            benchmark(bytearray, 10000)
+        @pytest.mark.benchmem(max_peak="1 KiB")
+        def test_one(benchmark):
+            benchmark(bytearray, 10000)
+        @pytest.mark.benchmem(repeats=2)
+        def test_none(benchmark):
+            benchmark(bytearray, 10000)
+        """
+    TOLD = "benchmem: 3 limits not judged, since memory was not measured (--benchmark-memory measures it)."
+
+    @pytest.mark.parametrize("arguments", [[], ["--memory"], ["--benchmark-disable"], ["-n2"]])
+    def test_the_limits_are_counted(self, suite, arguments):
+        """In one line, also in the controller of pytest-xdist, which sees no marker."""
+        suite.write(self.SUITE)
+        result = suite.run(*arguments, outcomes={"passed": 3}, apart="-n2" in arguments)
+        assert result.outlines.count(self.TOLD) == 1
+
+    def test_nothing_is_said_of_limits_that_were_judged(self, suite):
+        """With the flag that the line names."""
+        suite.write(self.SUITE)
+        result = suite.run("--benchmark-memory", outcomes={"passed": 1, "failed": 2})
+        assert "not judged" not in result.stdout.str()
+
+    def test_they_fail_where_all_must_be_judged(self, suite):
+        """Ini key memory_unmeasured."""
+        suite.write(self.SUITE)
+        result = suite.run("--memory-unmeasured=fail", outcomes={"passed": 1, "failed": 2})
+        result.stdout.fnmatch_lines(["*test_two: max_peak, max_allocations could not be judged without --benchmark-*"])
+
+
 def test_markers_merge_from_the_outermost_to_the_closest(suite):
     """Trap: upstream lets a method's marker hide its class's completely."""
     suite.write(

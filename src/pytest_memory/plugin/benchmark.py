@@ -21,10 +21,11 @@ from pytest_memory.model import HeapUsage, MemoryResult
 from pytest_memory.model.benchmark import BLOB
 from pytest_memory.passes import Action, PassPlan, keep_capture, measure_passes
 from pytest_memory.plugin.benchmark_compare import Baseline, headlines, load_baseline
-from pytest_memory.plugin.benchmark_entries import encode_entry
+from pytest_memory.plugin.benchmark_entries import encode_entry, encode_unjudged
 from pytest_memory.plugin.benchmark_fixture import BenchmarkMemory, MeasuredBenchmark
 from pytest_memory.plugin.benchmark_markers import BenchmarkRules, benchmark_rules
 from pytest_memory.plugin.benchmark_settings import BenchmarkSettings
+from pytest_memory.plugin.benchmark_switch import FLAG
 from pytest_memory.plugin.phases import PhaseHooks
 from pytest_memory.plugin.session import MemorySession
 from pytest_memory.policy.ceilings import first_breach, unjudged
@@ -93,6 +94,8 @@ class BenchmarkMeasuring(Hooks):
             measurer = benchmark.memory
             if isinstance(measurer, BenchmarkMeasurer) and measurer.finished:
                 setattr(report, BENCHMARK_KEY, encode_entry(benchmark, profile=measurer.profile))
+            elif isinstance(measurer, BenchmarkMeasurer) and measurer.unjudged:
+                setattr(report, BENCHMARK_KEY, encode_unjudged(benchmark, measurer.unjudged))
         return report
 
     def breaks_gate(self, fullname: str, result: MemoryResult) -> bool:
@@ -115,6 +118,7 @@ class BenchmarkMeasurer:
         result: The passes, once they have been made.
         wanted: The test asked for memory by using ``benchmark_memory``.
         finished: Memory passes were wanted, and made or refused.
+        unjudged: How many ceilings were not judged, because nobody wanted memory passes.
         profile: The capture kept, or ``None``.
     """
 
@@ -124,6 +128,7 @@ class BenchmarkMeasurer:
         self.result: MemoryResult | None = None
         self.wanted = measuring.settings.measure
         self.finished = False
+        self.unjudged = 0
         self.profile: str | None = None
 
     def around_timing(self, benchmark: BenchmarkFixture, time: Callable[[], Any]) -> Any:
@@ -144,16 +149,26 @@ class BenchmarkMeasurer:
         record, if its target may be called again.
 
         Raises:
-            MemoryCeilingExceeded: The headline is over a bound of the marker.
+            MemoryCeilingExceeded: The headline is over a bound of the marker, or could not be judged and has to be.
         """
         __tracebackhide__ = True
         if self.wanted:
             self._measure(benchmark, action)
-        elif repeatable and not benchmark.disabled and self._measuring.phases.call_window() is not None:
+            return
+        self._count_unjudged(benchmark)
+        if repeatable and not benchmark.disabled and self._measuring.phases.call_window() is not None:
             try:
                 self._passes(action, replace(self._measuring.settings.plan, repeats=1, warmup=0))
             except Exception as error:  # nobody asked for this call: it must not cost the test
                 self._substitute(HeapReading(None, unmeasured=f"the benchmark's memory pass failed: {error!r}"))
+
+    def _count_unjudged(self, benchmark: BenchmarkFixture) -> None:
+        __tracebackhide__ = True
+        ceilings = self._measuring.rules(self._item).ceilings
+        self.unjudged = len(ceilings)
+        if ceilings and self._measuring.session.settings.unmeasured_fails:
+            names = ", ".join(ceiling.name for ceiling in ceilings)
+            raise MemoryCeilingExceeded(f"{benchmark.fullname}: {names} could not be judged without {FLAG}")
 
     def _measure(self, benchmark: BenchmarkFixture, action: Action) -> None:
         __tracebackhide__ = True

@@ -10,6 +10,8 @@ from typing import Any
 from pytest_memory.model import MemoryResult
 from pytest_memory.model.benchmark import BLOB
 
+_UNJUDGED = "unjudged"
+
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkEntry:
@@ -57,6 +59,17 @@ def decode_entry(carried: Mapping[str, Any]) -> BenchmarkEntry:
     """Undo :func:`encode_entry`."""
     blob = carried["extra_info"].get(BLOB)
     return BenchmarkEntry(**carried, result=None if blob is None else MemoryResult.from_blob(blob))
+
+
+def encode_unjudged(benchmark: Any, count: int) -> dict[str, Any]:
+    """What travels of a benchmark whose memory nobody wanted, and which has ceilings; :func:`unjudged_in` reads it."""
+    return {"fullname": benchmark.fullname, _UNJUDGED: count}
+
+
+def unjudged_in(carried: Mapping[str, Any]) -> int:
+    """How many ceilings nobody wanted to be judged; more than 0 only of what :func:`encode_unjudged` made."""
+    count: int = carried.get(_UNJUDGED, 0)
+    return count
 
 
 def stored_entry(entry: BenchmarkEntry) -> dict[str, Any]:

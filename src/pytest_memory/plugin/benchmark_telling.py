@@ -20,9 +20,10 @@ from pytest_memory.plugin.benchmark_compare import (
     headlines,
     load_baseline,
 )
-from pytest_memory.plugin.benchmark_entries import BenchmarkEntry, decode_entry
+from pytest_memory.plugin.benchmark_entries import BenchmarkEntry, decode_entry, unjudged_in
 from pytest_memory.plugin.benchmark_saving import save_without_timings
 from pytest_memory.plugin.benchmark_settings import LATEST, BenchmarkSettings
+from pytest_memory.plugin.benchmark_switch import FLAG
 from pytest_memory.plugin.session import MemorySession
 from pytest_memory.plugin.terminal import write_line
 from pytest_memory.policy.regressions import judge_regressions
@@ -41,6 +42,7 @@ class BenchmarkTelling(Hooks):
         self._settings = settings
         self._choice = Choice(settings.columns, settings.stats)
         self._entries: dict[str, BenchmarkEntry] = {}
+        self._unjudged: dict[str, int] = {}
         self._baseline = Baseline()
         self._verdict: list[str] = []
 
@@ -59,7 +61,12 @@ class BenchmarkTelling(Hooks):
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the benchmark that travels on a report; of several attempts the last counts."""
         carried = getattr(report, BENCHMARK_KEY, None)
-        if carried is not None:
+        if carried is None:
+            return
+        self._unjudged.pop(carried["fullname"], None)
+        if unjudged := unjudged_in(carried):
+            self._unjudged[carried["fullname"]] = unjudged
+        else:
             self._entries[carried["fullname"]] = decode_entry(carried)
 
     @pytest.hookimpl(optionalhook=True)
@@ -97,6 +104,7 @@ class BenchmarkTelling(Hooks):
                 self._print_table(terminalreporter, alone)
             if any(not entry.timed for entry in measured) and not quiet:
                 terminalreporter.write_line(f"benchmem: timings are off ({self._why_untimed()}); memory was measured.")
+            self._print_unjudged(terminalreporter)
             self._print_profiles(terminalreporter)
             for text in self._verdict:
                 terminalreporter.write_line(text)
@@ -168,6 +176,14 @@ class BenchmarkTelling(Hooks):
 
     def _why_untimed(self) -> str:
         return "pytest-xdist is active" if getattr(self._config.option, "dist", "no") != "no" else "--benchmark-disable"
+
+    def _print_unjudged(self, terminalreporter: Any) -> None:
+        count = sum(self._unjudged.values())
+        if count:
+            limits = "limit" if count == 1 else "limits"
+            terminalreporter.write_line(
+                f"benchmem: {count} {limits} not judged, since memory was not measured ({FLAG} measures it)."
+            )
 
     def _print_profiles(self, terminalreporter: Any) -> None:
         profiles = [entry.profile for entry in self._entries.values() if entry.profile is not None]
