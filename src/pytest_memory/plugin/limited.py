@@ -42,7 +42,8 @@ def for_a_measured_call(plan: Plan, measured_by: Plan) -> Plan:
         plan: What it would have been, had the marker been there before.
         measured_by: What it was: a limit that needs another window, or one where none was open, is not judged.
     """
-    heap = {phase: asked for phase, asked in plan.heap.items() if phase != "call"}
+    heap = dict(plan.heap)
+    heap.pop("call", None)
     if "call" in measured_by.heap:
         heap["call"] = measured_by.heap["call"]
     leaks = plan.leaks if plan.leaks is not None and measured_by.leaks is not None else None
