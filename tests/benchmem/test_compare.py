@@ -50,6 +50,27 @@ def test_a_regression_fails_the_run_and_not_the_test(grown):
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+@pytest.mark.parametrize("disabled", ["first", "second", "both", "none"])
+def test_a_run_with_timings_against_one_without(suite, disabled):
+    """A gate that trips over two runs of which one had called its benchmarks before says so, and what to do."""
+    flags = {run: ["--benchmark-disable"] if disabled in (run, "both") else [] for run in ("first", "second")}
+    grow(suite, 100, 150, *flags["first"])
+    result = suite.run(GATE, *flags["second"], outcomes={"passed": 1}, code=1)
+    words = {
+        "first": "without timings and this one with timings",
+        "second": "with timings and this one without timings",
+    }
+    told = [line for line in result.outlines if "--benchmark-memory-warmup=20" in line]
+    assert (len(told), disabled in words) in ((1, True), (0, False))
+    assert all(f"the stored run was made {words[disabled]}:" in line for line in told)
+
+
+def test_nothing_is_said_of_timings_while_the_gate_holds(suite):
+    """Most benchmarks allocate the same either way."""
+    result = grow(suite, 100, 100, "--benchmark-disable").run(GATE, code=0)
+    assert "--benchmark-memory-warmup" not in result.stdout.str()
+
+
 @pytest.mark.parametrize(
     ("thresholds", "code"),
     [

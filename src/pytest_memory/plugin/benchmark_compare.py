@@ -30,11 +30,13 @@ class Baseline:
         label: Its path relative to the storage; empty if there is none with memory.
         values: Headline values by benchmark and metric.
         info: How its memory was measured; empty if it does not say.
+        timed: Whether timings were taken before.
     """
 
     label: str = ""
     values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
+    timed: bool = False
 
 
 def headlines(result: MemoryResult) -> dict[str, float]:
@@ -61,7 +63,8 @@ def load_baseline(config: pytest.Config, reference: str) -> Baseline:
         for label, run in _newest_first(storage, _ANY_RUN if reference == LATEST else reference):
             values = _memory_of(run)
             if values:
-                return Baseline(label, values, _mapping(run.get(MEMORY_INFO)))
+                timed = any(_mapping(entry).get("stats") for entry in run["benchmarks"])
+                return Baseline(label, values, _mapping(run.get(MEMORY_INFO)), timed)
     except ValueError as error:  # from the storage: a pattern with too many parts
         raise InvalidValue(f"--benchmark-memory-compare: {error}") from error
     return Baseline()
@@ -73,6 +76,17 @@ def different_ways(base: Mapping[str, Any], head: Mapping[str, Any]) -> str:
     if words[0] == words[1]:
         return ""
     return f"the stored run was measured by {words[0]} and this one by {words[1]}: their numbers do not compare."
+
+
+def different_histories(base_timed: bool, head_timed: bool) -> str:
+    """Say that only one of two runs had called its benchmarks for timings before it measured them."""
+    if base_timed == head_timed:
+        return ""
+    words = ["with timings" if timed else "without timings" for timed in (base_timed, head_timed)]
+    return (
+        f"the stored run was made {words[0]} and this one {words[1]}: code that has hardly run yet may allocate more. "
+        "Make both the same way, or both with --benchmark-memory-warmup=20."
+    )
 
 
 def _newest_first(storage: Any, reference: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

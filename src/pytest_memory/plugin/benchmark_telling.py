@@ -16,6 +16,7 @@ from pytest_memory.model.benchmark import BLOB
 from pytest_memory.plugin.benchmark_compare import (
     MEMORY_INFO,
     Baseline,
+    different_histories,
     different_ways,
     headlines,
     load_baseline,
@@ -149,6 +150,9 @@ class BenchmarkTelling(Hooks):
             self._verdict.append(f"{_PREFIX} {different}")
         result = judge_regressions(self._baseline.values, head, gate)
         self._verdict += [f"{_PREFIX} {reason}" for reason in result.unjudged]
+        timed = any(entry.timed for entry in self._entries.values())
+        if result.regressions and (history := different_histories(self._baseline.timed, timed)):
+            self._verdict.append(f"{_PREFIX} {history}")
         if result.regressions:
             self._verdict += ["Memory regressions over threshold:", *(each.line() for each in result.regressions)]
         elif gate and result.passed:
