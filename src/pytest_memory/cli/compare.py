@@ -63,11 +63,14 @@ def compare(
         typer.Option(
             metavar="FIELD:THRESHOLD",
             help="Exit with 1 if the last run is over the first: peak:10%, allocated:5MiB, allocations:100, "
-            "time:1ms, peak:20%+8MiB. May be repeated.",
+            "time:1ms, or peak:10%+64KiB, which only growth over both breaks. May be repeated.",
         ),
     ] = None,
     significant: Annotated[
-        bool, typer.Option("--significant", help="--fail-on counts only differences that are real.")
+        bool,
+        typer.Option(
+            "--significant", help="--fail-on counts only differences that are real; every one of heap numbers is."
+        ),
     ] = False,
     alpha: Annotated[float, typer.Option(help="A difference is real if p is below this.")] = 0.05,
     statistics: Annotated[
@@ -103,7 +106,15 @@ def compare(
         bool, typer.Option("--diff", help="Wide table: the first run's values, then the changes of later ones.")
     ] = False,
 ) -> None:
-    """Show runs side by side, say which differences are real, and fail CI on regressions."""
+    """Show runs side by side, say which differences are real, and fail CI on regressions.
+
+    \b
+    Benchmarks:
+      compare before.json after.json --metric peak --fail-on peak:5%
+      compare before.json after.json --fail-on time:20%+10us --significant
+    Ordinary tests (--memory-report), whose small peaks vary by some KiB:
+      compare before.json after.json --metric peak --fail-on peak:10%+64KiB
+    """  # noqa: D301 (the backslash keeps the lines below it apart)
     gate = Gate(fail_on or (), alpha=alpha, significant=significant)
     output = Output(format, csv)
     check_sort(sort)
