@@ -11,6 +11,7 @@ from .conftest import benchmark, table
 
 NOISY_LOW = [1.00, 1.04, 1.01, 1.03, 1.02]
 NOISY_HIGH = [1.20, 1.24, 1.21, 1.23, 1.22]
+MIB = 1024**2
 
 
 class TestTable:
@@ -25,8 +26,38 @@ class TestTable:
         assert rows["grew"] == ["0.98", "1.17", "+20.0%"]
         assert rows["shrank"] == ["1.95", "0.98", "-50.0%"]
         assert rows["same"] == ["0.68", "0.68", "+0.0%"]
-        assert rows["gone"] == ["0.00", "—", "—"]
+        assert rows["gone"] == ["0.0049", "—", "—"]
         assert rows["came"] == ["—", "0.01", "—"]
+
+    @pytest.mark.parametrize(
+        ("before", "after", "shown"),
+        [
+            (400, 335, ["0.00038", "0.00032", "-16.2%"]),
+            (7 * MIB, 7 * MIB + 8, ["7.00000", "7.00001", "+0.0%"]),
+            (7 * MIB, 7 * MIB + 1, ["7.000000", "7.000001", "+0.0%"]),
+            (400, 400, ["0.00038", "0.00038", "+0.0%"]),
+            (0, 8, ["0.0000000", "0.0000076", "—"]),
+            (2 * MIB, 3 * MIB, ["2.00", "3.00", "+50.0%"]),
+            (0, 0, ["0.00", "0.00", "—"]),
+        ],
+    )
+    def test_what_two_decimals_would_hide(self, compare, save, before, after, shown):
+        """A row has as many as it takes: different values never look equal, and no bytes never look like none."""
+        large = benchmark("t.py::large", peak=[15 * MIB])
+        old = save("a.json", large, benchmark("t.py::x", peak=[before]))
+        new = save("b.json", large, benchmark("t.py::x", peak=[after]))
+        title, _, rows = table(compare(old, new, "--metric", "peak")[1])
+        assert (title, rows["large"][0], rows["x"]) == ("peak (MiB)", "15.00", shown)
+
+    @pytest.mark.parametrize("options", [[], ["--columns", "peak", "--stat", "min"], ["--diff", "--columns", "peak"]])
+    def test_what_is_no_more_than_a_rounding_has_no_colour(self, compare, save, monkeypatch, options):
+        """Red and green are for changes that are not written as 0.0 %."""
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        old = save("a.json", benchmark("t.py::x", peak=[7 * MIB]))
+        for grown, coloured in ((8, False), (7 * MIB // 2000 - 1, False), (7 * MIB // 1000, True)):
+            new = save("b.json", benchmark("t.py::x", peak=[7 * MIB + grown]))
+            out = compare(old, new, *(options or ["--metric", "peak"]))[1]
+            assert ("\x1b[31m" in out) is coloured
 
     def test_memory_is_peak(self, compare, pair):
         """The alias shows the same table."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_memory.model.benchmark import short_id
-from pytest_memory.report.scales import Scale, change_percent, change_text, scale_for
+from pytest_memory.report.scales import Scale, change_percent, change_text, is_visible, scale_for
 from pytest_memory.report.table import Cell, Column, Header, Sheet, Table, Tone, by_column, printable
 from pytest_memory.significance import Evidence
 from pytest_memory.stats import geometric_mean
@@ -95,11 +95,12 @@ def names_of(keys: Sequence[str]) -> dict[str, str]:
 
 
 def extremes(values: Sequence[float | None]) -> tuple[float, float] | None:
-    """Smallest and largest, or ``None`` where colours would say nothing: one value, or all the same."""
+    """Smallest and largest, or ``None`` where colours would say nothing: one value, or all the same but for 0.0 %."""
     present = [value for value in values if value is not None]
-    if len(present) < 2 or min(present) == max(present):
+    if len(present) < 2:
         return None
-    return min(present), max(present)
+    least, most = min(present), max(present)
+    return (least, most) if least < most and (least <= 0 or is_visible(change_percent(least, most))) else None
 
 
 def tone_of(value: float | None, ends: tuple[float, float] | None) -> Tone:
@@ -156,7 +157,8 @@ def _columns(labels: Sequence[str], pair: bool, statistics: bool) -> tuple[Colum
 def _cells(row: _Row, name: str, scale: Scale, pair: bool) -> list[Cell]:
     ends = extremes(row.values)
     cells = [Cell(name, row.key)]
-    cells += [Cell(scale.text(value), value, tone_of(value, ends)) for value in row.values]
+    texts = scale.row(row.values)
+    cells += [Cell(text, value, tone_of(value, ends)) for text, value in zip(texts, row.values, strict=True)]
     if not pair:
         return cells
     return [*cells, _change_cell(row), *_statistics_cells(row)]
@@ -169,7 +171,7 @@ def _change_cell(row: _Row) -> Cell:
         return Cell(text, change)
     if not real:
         return Cell(f"{text} {NOISE_MARK}", change)
-    return Cell(text, change, "bad" if change > 0 else "good")
+    return Cell(text, change, "" if not is_visible(change) else "bad" if change > 0 else "good")
 
 
 def _align(rows: list[list[Cell]], position: int) -> None:
@@ -206,7 +208,7 @@ def _geomean(rows: Sequence[_Row], scale: Scale, pair: bool) -> list[list[Cell]]
     if len(common) < 2:
         return []
     means = [geometric_mean([value for value in column if value is not None]) for column in zip(*common, strict=True)]
-    cells = [Cell("geomean", "geomean"), *(Cell(scale.text(mean), mean) for mean in means)]
+    cells = [Cell("geomean", "geomean"), *(Cell(*cell) for cell in zip(scale.row(means), means, strict=True))]
     if not pair:
         return [cells]
     change = change_percent(means[0], means[1])

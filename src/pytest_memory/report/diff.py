@@ -7,7 +7,7 @@ from itertools import accumulate, chain, compress
 from typing import TypeVar
 
 from pytest_memory.report.comparison import NOISE_MARK, names_of
-from pytest_memory.report.scales import MISSING, Scale, change_percents, change_texts, scales_for
+from pytest_memory.report.scales import MISSING, Scale, change_percents, change_texts, is_visible, scales_for
 from pytest_memory.report.table import Body, Column, Header, Raw, Sheet, Table, Tone, printable
 from pytest_memory.report.values import Field, GroupedView, Values, groups_of
 from pytest_memory.store.benchmark_json import unit_of
@@ -129,7 +129,7 @@ class _Changes:
 
     def tones(self) -> Sequence[Tone]:
         return [
-            "" if noise or not percent else "bad" if percent > 0 else "good"
+            "" if noise or percent is None or not is_visible(percent) else "bad" if percent > 0 else "good"
             for percent, noise in zip(self._percents, self._noise, strict=True)
         ]
 

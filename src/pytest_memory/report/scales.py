@@ -40,7 +40,24 @@ class Scale:
             return [f"{value:,.0f}" for value in present]
         return [f"{value / self.divisor:,.2f}" for value in present]
 
+    def row(self, values: Sequence[float | None]) -> list[str]:
+        """Values to be read beside each other: bytes have more decimals where two hide a difference, or look like 0."""
+        texts = self.texts(values)
+        if self.unit in ("s", "count"):
+            return texts
+        present = [value for value in values if value is not None]
+        decimals = 0 if self.divisor == 1 else 2
+        if not _hidden(present, [f"{value / self.divisor:.{decimals}f}" for value in present]):
+            return texts
+        while decimals < _MOST_DECIMALS:
+            decimals += 1
+            if not _hidden(present, [f"{value / self.divisor:.{decimals}f}" for value in present], digits=2):
+                break
+        return [MISSING if value is None else f"{value / self.divisor:,.{decimals}f}" for value in values]
 
+
+_LEAST_VISIBLE = 0.05  # percent
+_MOST_DECIMALS = 15  # a byte of a TiB has 13
 _LEAST_BASE = 1e-280  # of which a measurement of any size is a finite percentage
 
 _SECONDS, _COUNT = Scale("s"), Scale("count")
@@ -62,6 +79,14 @@ def scales_for(metric: Metric, references: Sequence[float]) -> list[Scale]:
     return [_BYTES[bisect_right(_LIMITS, reference)] for reference in references]
 
 
+def _hidden(values: Sequence[float], texts: Sequence[str], *, digits: int = 1) -> bool:
+    """Whether one of the values is shown by fewer significant digits, or different ones by the same text."""
+    if len(set(texts)) < len(set(values)):
+        return True
+    figures = [int(text.replace(".", "").lstrip("-")) for text in texts]
+    return any(value and shown < 10 ** (digits - 1) for value, shown in zip(values, figures, strict=True))
+
+
 def _count_text(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
@@ -77,6 +102,11 @@ def change_percents(bases: Iterable[float | None], heads: Iterable[float | None]
         (head - base) / base * 100 if base is not None and head and base > _LEAST_BASE else None
         for base, head in zip(bases, heads, strict=True)
     ]
+
+
+def is_visible(percent: float | None) -> bool:
+    """Whether a change is more than what is written as 0.0 %."""
+    return percent is not None and abs(percent) >= _LEAST_VISIBLE
 
 
 def change_text(percent: float | None, *, plain_zero: bool = False) -> str:
