@@ -45,18 +45,21 @@ class Scale:
         texts = self.texts(values)
         if self.unit in ("s", "count"):
             return texts
+        lost = any(value and text in _LIKE_ZERO for value, text in zip(values, texts, strict=True))
+        if not lost and len({*texts}) == len({*values}):
+            return texts
         present = [value for value in values if value is not None]
         decimals = 0 if self.divisor == 1 else 2
-        if not _hidden(present, [f"{value / self.divisor:.{decimals}f}" for value in present]):
-            return texts
         while decimals < _MOST_DECIMALS:
             decimals += 1
-            if not _hidden(present, [f"{value / self.divisor:.{decimals}f}" for value in present], digits=2):
+            if _tell_apart(present, [f"{value / self.divisor:.{decimals}f}" for value in present]):
                 break
         return [MISSING if value is None else f"{value / self.divisor:,.{decimals}f}" for value in values]
 
 
 _LEAST_VISIBLE = 0.05  # percent
+_TWO_DIGITS = 10
+_LIKE_ZERO = frozenset(("0", "0.00"))
 _MOST_DECIMALS = 15  # a byte of a TiB has 13
 _LEAST_BASE = 1e-280  # of which a measurement of any size is a finite percentage
 
@@ -79,12 +82,11 @@ def scales_for(metric: Metric, references: Sequence[float]) -> list[Scale]:
     return [_BYTES[bisect_right(_LIMITS, reference)] for reference in references]
 
 
-def _hidden(values: Sequence[float], texts: Sequence[str], *, digits: int = 1) -> bool:
-    """Whether one of the values is shown by fewer significant digits, or different ones by the same text."""
-    if len(set(texts)) < len(set(values)):
-        return True
+def _tell_apart(values: Sequence[float], texts: Sequence[str]) -> bool:
+    """Whether different values have different texts, and all but 0 two digits."""
     figures = [int(text.replace(".", "").lstrip("-")) for text in texts]
-    return any(value and shown < 10 ** (digits - 1) for value, shown in zip(values, figures, strict=True))
+    seen = all(shown >= _TWO_DIGITS for value, shown in zip(values, figures, strict=True) if value)
+    return seen and len(set(texts)) == len(set(values))
 
 
 def _count_text(value: float) -> str:
