@@ -56,6 +56,7 @@ def test_round_trip(passes):
         {"peak_bytes": 5},
         {"peak_bytes": [1.5]},
         {"peak_bytes": [True]},
+        {"peak_bytes": [-1]},
         {"allocations": [1]},
         {"peak_bytes": [1, 2], "allocations": [1]},
     ],

@@ -227,6 +227,15 @@ def test_only_what_was_promised_is_needed():
     assert runs.load_run(document).records == (TestRecord("t", "passed", phases={"call": PhaseUsage(1)}),)
 
 
+CALL_PLACE = "old.json: tests[0]: attempts[0]: phases: call"
+
+
+def call(**phase):
+    """A document's tests: one whose call is said to have used this."""
+    phases = {"call": {"seconds": 1, "heap": None, "resident": None} | phase}
+    return {"tests": [{"nodeid": "t", "attempts": [{"outcome": "passed", "phases": phases}]}]}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -242,6 +251,14 @@ def test_only_what_was_promised_is_needed():
             {"tests": [{"nodeid": "t", "attempts": [{"outcome": "passed", "phases": {"call": {"seconds": None}}}]}]},
             "old.json: tests[0]: attempts[0]: phases: call: seconds: expected a finite number, found None",
         ),
+        ({"tests": [{"nodeid": "t"}]}, "old.json: tests[0]: 'attempts' is missing; expected a list"),
+        (call(seconds=-1), f"{CALL_PLACE}: seconds: expected a number of seconds from 0 up, found -1"),
+        (call(heap={"peak": -5}), f"{CALL_PLACE}: heap: peak: expected a whole number from 0 up, found -5"),
+        (call(heap={"allocated": -5}), f"{CALL_PLACE}: heap: allocated: expected a whole number from 0 up, found -5"),
+        (
+            call(resident={"start": 1, "end": -5}),
+            f"{CALL_PLACE}: resident: end: expected a whole number from 0 up, found -5",
+        ),
         ({"environment": None}, "old.json: environment: expected an object, found None"),
     ],
 )
@@ -250,6 +267,14 @@ def test_what_cannot_be_read(change, message):
     with pytest.raises(UnreadableFile) as caught:
         runs.load_run({**runs.run_to_json(RUN), **change}, "old.json")
     assert str(caught.value) == message
+
+
+def test_a_run_without_its_tests_cannot_be_read():
+    """It is no run in which nothing was tested."""
+    document = runs.run_to_json(RUN)
+    del document["tests"]
+    with pytest.raises(UnreadableFile, match=r"^old\.json: 'tests' is missing; expected a list$"):
+        runs.load_run(document, "old.json")
 
 
 def test_the_schema_knows_every_word():

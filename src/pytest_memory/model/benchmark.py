@@ -139,7 +139,8 @@ class MemoryResult:
         """Read the blob back.
 
         Raises:
-            InvalidValue: It is not a mapping of equally long, non-empty lists of integers with ``peak_bytes``.
+            InvalidValue: It is not a mapping of equally long, non-empty lists of integers with ``peak_bytes``, or one
+                is negative.
         """
         if not isinstance(blob, Mapping):
             raise InvalidValue(f"not a memory blob: {blob!r}")
@@ -148,7 +149,7 @@ class MemoryResult:
             raise InvalidValue(f"a memory blob without peak_bytes: {blob!r}")
         for key, column in columns.items():
             if not isinstance(column, (list, tuple)) or not all(_is_count(value) for value in column):
-                raise InvalidValue(f"a memory blob whose {key} is not a list of integers: {column!r}")
+                raise InvalidValue(f"a memory blob whose {key} is not a list of integers from 0 up: {column!r}")
         if len({len(column) for column in columns.values()}) > 1 or not columns["peak_bytes"]:
             raise InvalidValue(f"a memory blob whose lists are empty or of different lengths: {blob!r}")
         rows = zip(*columns.values(), strict=True)
@@ -156,7 +157,7 @@ class MemoryResult:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def short_id(benchmark_id: str) -> str:

@@ -132,11 +132,29 @@ class Fields:
         """A whole number, or ``None`` if it is null or missing."""
         return None if self._members.get(key) is None else self.integer(key)
 
+    def amount(self, key: str) -> int:
+        """A whole number from 0 up, of bytes or calls."""
+        value = self.integer(key)
+        if value < 0:
+            raise self._wrong(key, "a whole number from 0 up")
+        return value
+
+    def optional_amount(self, key: str) -> int | None:
+        """The same, or ``None`` if it is null or missing."""
+        return None if self._members.get(key) is None else self.amount(key)
+
     def number(self, key: str, default: float | None = None) -> float:
         """A finite number; ``default`` if the key is missing."""
         value = self._members.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
             raise self._wrong(key, "a finite number")
+        return value
+
+    def seconds(self, key: str) -> float:
+        """A finite number from 0 up."""
+        value = self.number(key)
+        if value < 0:
+            raise self._wrong(key, "a number of seconds from 0 up")
         return value
 
     def fields(self, key: str) -> Fields:
@@ -150,8 +168,10 @@ class Fields:
         """An object, or ``None`` if it is null or missing."""
         return None if self._members.get(key) is None else self.fields(key)
 
-    def each(self, key: str) -> list[Fields]:
-        """A list of objects; empty if the key is missing."""
+    def each(self, key: str, *, required: bool = False) -> list[Fields]:
+        """A list of objects; empty if the key is missing and not required."""
+        if required and key not in self._members:
+            raise self._wrong(key, "a list")
         return [Fields.of(value, f"{self.place}: {key}[{index}]") for index, value in enumerate(self._list(key))]
 
     def texts(self, key: str) -> list[str]:

@@ -208,13 +208,14 @@ def _run(fields: Fields) -> Run:
             f"{fields.place} has version {version} of the saved run, and this pytest-memory reads 1 to {VERSION}",
             "upgrade pytest-memory, or save the run again",
         )
-    attempts = [attempt for test in fields.each("tests") for attempt in _attempts(test)]
+    environment = _environment(fields.fields("environment"))
+    attempts = [attempt for test in fields.each("tests", required=True) for attempt in _attempts(test)]
     attempts.sort(key=lambda attempt: attempt[0])
     return Run(
-        environment=_environment(fields.fields("environment")),
+        environment=environment,
         records=tuple(record for _, record in attempts),
         measuring_seconds=fields.number("measuring_seconds", 0.0),
-        engine_bytes=fields.optional_integer("engine_bytes") or 0,
+        engine_bytes=fields.optional_amount("engine_bytes") or 0,
         notes=tuple(fields.texts("notes")),
     )
 
@@ -251,7 +252,7 @@ def _attempts(test: Fields) -> list[tuple[float, TestRecord]]:
                 verdicts=tuple(_verdict(verdict) for verdict in attempt.each("verdicts")),
             ),
         )
-        for attempt in test.each("attempts")
+        for attempt in test.each("attempts", required=True)
     ]
 
 
@@ -262,7 +263,7 @@ def _phases(fields: Fields) -> dict[Phase, PhaseUsage]:
 def _phase(fields: Fields) -> PhaseUsage:
     heap, resident = fields.optional_fields("heap"), fields.optional_fields("resident")
     return PhaseUsage(
-        seconds=fields.number("seconds"),
+        seconds=fields.seconds("seconds"),
         heap=None if heap is None else _heap(heap),
         resident=None if resident is None else _resident(resident),
         unmeasured=fields.text("unmeasured", ""),
@@ -271,15 +272,15 @@ def _phase(fields: Fields) -> PhaseUsage:
 
 def _heap(fields: Fields) -> HeapUsage:
     return HeapUsage(
-        peak=fields.optional_integer("peak"),
-        allocated=fields.optional_integer("allocated"),
-        allocations=fields.optional_integer("allocations"),
-        retained=fields.optional_integer("retained"),
+        peak=fields.optional_amount("peak"),
+        allocated=fields.optional_amount("allocated"),
+        allocations=fields.optional_amount("allocations"),
+        retained=fields.optional_amount("retained"),
     )
 
 
 def _resident(fields: Fields) -> ResidentUsage:
-    return ResidentUsage(start=fields.integer("start"), end=fields.integer("end"), peak=fields.optional_integer("peak"))
+    return ResidentUsage(start=fields.amount("start"), end=fields.amount("end"), peak=fields.optional_amount("peak"))
 
 
 def _sites(fields: Fields) -> tuple[AllocationSite, ...]:
