@@ -382,6 +382,9 @@ FOREIGN_KEYS: pytest.StashKey[frozenset[str]] = pytest.StashKey()
 REPORT_KEY = "pytest_memory"
 """Attribute of a test report under which its measurements travel."""
 
+LET_GO_KEY = "pytest_memory_let_go"
+"""Attribute of a worker's report: what became of tests before it when pytest had let go of their fixtures' values."""
+
 BROKEN_KEY = "pytest_memory_limit_broken"
 """Attribute of the report of a phase that failed for a limit, and for nothing else."""
 

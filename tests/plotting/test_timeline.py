@@ -103,6 +103,18 @@ def test_samples_are_a_line_and_tests_are_bands():
     assert figure.layout.meta["tests"] == [["t.py::test_a", 0.5, 2.5, "tests", 64 * MIB]]
 
 
+def test_what_was_let_go_before_the_next_test_is_no_growth():
+    """pytest lets go of fixtures' values after the teardown of a test."""
+    spans = tuple(
+        Span(nodeid, "call", None, start, start + 1.0, ResidentUsage(begun * MIB, 30 * MIB, 30 * MIB))
+        for nodeid, start, begun in [("t.py::test_a", 100.0, 10), ("t.py::test_b", 101.0, 12)]
+    )
+    figure, _ = plot_timeline(Timeline(series=(series([MIB] * 3),), spans=spans, origin=100.0))
+    (bands,) = traces(figure, "heatmap")
+    told = [text for text in bands.hovertext[0] if text]
+    assert ["grew by 2 MiB" in told[0], "grew by 18 MiB" in told[-1]] == [True, True]
+
+
 def test_exact_peaks_are_markers_at_the_highest_sample():
     """The peak of all phases, higher than any sample; the axis holds it."""
     figure, _ = plot_timeline(SIMPLE)

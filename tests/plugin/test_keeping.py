@@ -81,6 +81,23 @@ def ordinary_attempt(call_sites=()):
     return [keep_phase(FinishedPhase("n", phase, usage, call_sites if phase == "call" else ())) for phase in PHASES]
 
 
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
+def test_what_pytest_let_go_of(outcome):
+    """The last attempt that ended so ends with less; it stays what it was otherwise, call stacks too."""
+    kept = Attempts()
+    sites = (AllocationSite(8, 1, tuple(FRAMES)),)
+    for _ in range(2):
+        kept.add(KEY, outcome, ordinary_attempt(sites))
+    kept.let_go(KEY, 7, 5)  # there is none that ended with 7
+    kept.let_go((None, "another"), 6, 5)
+    assert kept[1] == kept[0]
+    kept.let_go(KEY, 6, 2)
+    (_, _, before), (key, found, after) = kept[0], kept[1]
+    assert (key, found, after[:2]) == (KEY, outcome, before[:2])
+    assert (before[2][4], after[2][4]) == ((5, 6, 7), (5, 2, 7))
+    assert [growth for _, growth in kept.tally.weights] == [1, -3]
+
+
 def test_most_attempts_are_packed(packer):
     """Ordinary attempts are packed in C: the rest of these tests would pass if none was."""
     kept = Attempts()

@@ -15,8 +15,9 @@ MIB = 1024**2
 GIB = 1024**3
 
 
-def span(nodeid, start, end, grown, activity="call", worker=None):
-    return Span(nodeid, activity, worker, start, end, ResidentUsage(0, grown * MIB, grown * MIB))
+def span(nodeid, start, end, grown, activity="call", worker=None, *, level=0):
+    after = (level + grown) * MIB
+    return Span(nodeid, activity, worker, start, end, ResidentUsage(level * MIB, after, after))
 
 
 def series(*sizes, worker=None, pid=7, tests=None):
@@ -28,7 +29,7 @@ def series(*sizes, worker=None, pid=7, tests=None):
 DEATH = Death(None, 7, 14.25, "t.py::test_victim", "call", 13.75, 13.5, status=signal.SIGKILL)
 TIMELINE = Timeline(
     series=(series(50, 60, 500, 500, 530),),
-    spans=(span("t.py::test_small", 10.0, 11.0, 10), span("t.py::test_culprit", 11.0, 12.0, 440)),
+    spans=(span("t.py::test_small", 10.0, 11.0, 10), span("t.py::test_culprit", 11.0, 12.0, 440, level=10)),
     origin=10.0,
     deaths=(DEATH,),
 )
@@ -59,6 +60,26 @@ def test_a_raise_spans_all_phases_of_one_attempt():
     ]
     timeline = replace(TIMELINE, spans=tuple(spans))
     assert [one.size for one in explain(timeline, DEATH).raised] == [40 * MIB, 5 * MIB]
+
+
+def test_what_was_let_go_before_the_next_test_is_no_raise():
+    """pytest lets go of fixtures' values after the teardown; the next test of another process says nothing of that."""
+    spans = [
+        Span(nodeid, "teardown", worker, 0.0, 1.0, ResidentUsage(start * MIB, end * MIB, end * MIB))
+        for nodeid, worker, start, end in [
+            ("freed", "gw0", 10, 50),
+            ("other", "gw1", 10, 20),
+            ("kept", "gw0", 12, 42),
+            ("last", "gw0", 60, 65),
+        ]
+    ]
+    timeline = replace(TIMELINE, spans=tuple(spans))
+    assert [(one.nodeid, one.size // MIB) for one in explain(timeline, DEATH).raised] == [
+        ("kept", 30),
+        ("other", 10),
+        ("last", 5),
+        ("freed", 2),
+    ]
 
 
 def test_without_exact_values_samples_answer():

@@ -197,6 +197,73 @@ def test_growth_is_reported_largest_first(pytester, run):
     assert growth["test_it.py::test_large"] == 48
 
 
+# The C library gives a block of more than 32 MiB back to the system at once, whatever was freed before.
+FREED = """
+    import unittest
+    import pytest
+
+    @pytest.fixture
+    def own():
+        return bytearray(40 * 1024**2)
+
+    def test_one(own): pass
+    def test_two(own): pass
+
+    class TestOld(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def keep(self):
+            self.own = bytearray(40 * 1024**2)
+
+        def test_old(self): pass
+
+    @pytest.mark.limit_memory("1 MB", phase="setup")
+    def test_limited(own): pass
+
+    kept = []
+    def test_leaks(): kept.append(bytearray(48 * 1024**2))
+    def test_last(own): pass
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["one process", "a worker"])
+@pytest.mark.parametrize("measured", [(), ("--memory",)], ids=["growth alone", "all"])
+def test_what_a_fixture_returned_is_no_growth(pytester, run, workers, measured):
+    """pytest lets go of it after the teardown: the memory is there for the next test, and after the last one."""
+    pytester.makepyfile(test_it=FREED)
+    result = run("--memory-growth=10MB", "--memory-report=run.json", *measured, *workers)
+    result.assert_outcomes(passed=5, errors=1)
+    lines = [line for line in result.outlines if line.startswith("LEAKED")]
+    assert [line.partition(" [")[0] for line in lines] in (
+        ["LEAKED 48MB in test_it.py::test_leaks"],
+        ["LEAKED 47MB in test_it.py::test_leaks"],
+    )
+    tests = json.loads((pytester.path / "run.json").read_text())["tests"]
+    growths = {test["nodeid"].rpartition(":")[2]: test["attempts"][0]["growth"] for test in tests}
+    assert len(growths) == 6
+    assert all(abs(growth) < 4 * MIB for name, growth in growths.items() if name != "test_leaks")
+
+
+def test_what_the_test_before_let_go_does_not_hide_a_leak(pytester, run):
+    """A test is held against the memory at its own start, which is after the one before has let go."""
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        kept = []
+
+        @pytest.fixture
+        def own():
+            return bytearray(40 * 1024**2)
+
+        def test_one(own): pass
+        def test_two(own): kept.append(bytearray(48 * 1024**2))
+        def test_three(): pass
+        """
+    )
+    result = run("--memory-growth=10MB")
+    assert next(line for line in result.outlines if line.startswith("LEAKED"))[:9] in ("LEAKED 48", "LEAKED 47")
+    result.stdout.no_fnmatch_line("LEAKED * in test_it.py::test_one")
+
+
 GREEDY = """
     import pytest
     import time

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from .stack import Stack
     from .summary import Summary
     from .timeline import Activity, Death, MemoryBounds, Series, Span, Timeline
-    from .usage import DETAILS, GRANULARITIES, NOTABLE_PHASE, PHASES, HeapUsage, PhaseUsage, ResidentUsage
+    from .usage import (
+        DETAILS,
+        GRANULARITIES,
+        NOTABLE_GROWTH,
+        NOTABLE_PHASE,
+        PHASES,
+        HeapUsage,
+        PhaseUsage,
+        ResidentUsage,
+    )
 
 __all__ = [
     "ACTIVITIES",
@@ -28,6 +37,7 @@ __all__ = [
     "DETAILS",
     "GRANULARITIES",
     "LIMIT_METRICS",
+    "NOTABLE_GROWTH",
     "NOTABLE_PHASE",
     "PHASES",
     "Activity",
@@ -70,7 +80,16 @@ _HOMES = {
     "stack": ("Stack",),
     "summary": ("Summary",),
     "timeline": ("Activity", "Death", "MemoryBounds", "Series", "Span", "Timeline"),
-    "usage": ("DETAILS", "GRANULARITIES", "NOTABLE_PHASE", "PHASES", "HeapUsage", "PhaseUsage", "ResidentUsage"),
+    "usage": (
+        "DETAILS",
+        "GRANULARITIES",
+        "NOTABLE_GROWTH",
+        "NOTABLE_PHASE",
+        "PHASES",
+        "HeapUsage",
+        "PhaseUsage",
+        "ResidentUsage",
+    ),
 }
 
 

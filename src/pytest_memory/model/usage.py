@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 NOTABLE_PHASE = 64 * 1024
 """Bytes of heap; less in a setup or teardown is not worth a word."""
 
+NOTABLE_GROWTH = 64 * 1024
+"""Bytes of resident memory; to have grown by less is no growth to a reader."""
+
 PHASES: tuple[Phase, ...] = ("setup", "call", "teardown")
 GRANULARITIES: tuple[Granularity, ...] = ("python", "malloc")
 DETAILS: tuple[Detail, ...] = ("counters", "sampled", "stacks")

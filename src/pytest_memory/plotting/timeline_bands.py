@@ -13,6 +13,8 @@ from pytest_memory.units import format_seconds, human_bytes
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from pytest_memory.model import ResidentUsage
+
 _MOST_PHASES = 6_000
 _TINTS = ("#cfe3f3", "#fbdcc8", "#c9ead9", "#f2dbe8", "#fbecc3", "#dcd9f2")
 _PALE = ("#e8f2fa", "#fdefe5", "#e6f5ee", "#f9eef4", "#fdf6e2", "#eeedf9")
@@ -56,7 +58,8 @@ def bands_of(
     taken: dict[str, int] = {}
     bands = []
     cursor = 0
-    for phases in _attempts(sorted(spans, key=lambda span: span.start)):
+    attempts = list(_attempts(sorted(spans, key=lambda span: span.start)))
+    for number, phases in enumerate(attempts):
         nodeid = phases[0].nodeid
         attempt = taken[nodeid] = taken.get(nodeid, -1) + 1
         start, end = phases[0].start, max(last if span.end is None else span.end for span in phases)
@@ -75,7 +78,12 @@ def bands_of(
                 peak=peak,
                 peak_at=(series.times[highest] if highest is not None else (start + end) / 2) - origin,
                 told=_told(
-                    nodeid, phases, end - start, peak, series.resident[highest] if highest is not None else None
+                    nodeid,
+                    phases,
+                    end - start,
+                    peak,
+                    series.resident[highest] if highest is not None else None,
+                    attempts[number + 1][0].resident if number + 1 < len(attempts) else None,
                 ),
             )
         )
@@ -152,7 +160,14 @@ def _highest_sample(series: Series, cursor: int, start: float, end: float) -> tu
     return cursor, highest
 
 
-def _told(nodeid: str, phases: Sequence[Span], seconds: float, peak: int | None, sample: int | None) -> str:
+def _told(
+    nodeid: str,
+    phases: Sequence[Span],
+    seconds: float,
+    peak: int | None,
+    sample: int | None,
+    following: ResidentUsage | None,
+) -> str:
     lines = [f"<b>{escape(nodeid)}</b>", f"took {format_seconds(seconds)}"]
     named = [f"{s.activity} {format_seconds(s.end - s.start)}" for s in phases if s.activity and s.end is not None]
     if named:
@@ -163,7 +178,10 @@ def _told(nodeid: str, phases: Sequence[Span], seconds: float, peak: int | None,
         lines.append(f"highest sample: {human_bytes(sample)}")
     resident = [span.resident for span in phases if span.resident is not None]
     if resident:
-        growth = resident[-1].end - resident[0].start
+        end = resident[-1].end
+        if following is not None:  # pytest has let go of the fixtures' values by then
+            end = min(end, following.start)
+        growth = end - resident[0].start
         lines.append(f"grew by {human_bytes(growth)}" if growth >= 0 else f"shrank by {human_bytes(-growth)}")
     heap = [span.heap_peak for span in phases if span.heap_peak is not None]
     if heap:

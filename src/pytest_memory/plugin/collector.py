@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_memory.declaration import BROKEN_KEY, REPORT_KEY, Hooks
+from pytest_memory.declaration import BROKEN_KEY, LET_GO_KEY, REPORT_KEY, Hooks
 from pytest_memory.plugin.keeping import Attempts
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ class Collector(Hooks):
             if carried[0][0] != when and attempt.outcome == "passed":  # a call that flaky did not report
                 attempt.outcome, attempt.decided = "rerun", "call"
             attempt.phases += carried
+        for let_go in attributes.pop(LET_GO_KEY, ()):
+            self.let_go(worker, *let_go)
         if attempt.outcome == "passed" or attempt.decided == when:
             attempt.outcome, attempt.decided = _phase_outcome(report, when), when
         if when != "setup" and when != "call":
@@ -128,6 +130,10 @@ class Collector(Hooks):
             self._end(attempt, attempt.outcome)
             if waiting is not None:
                 waiting.leave()
+
+    def let_go(self, worker: str | None, nodeid: str, end: int, resident: int) -> None:
+        """What :attr:`PhaseHooks.when_let_go` is told, of a test that is over."""
+        self._ended.let_go((worker, nodeid), end, resident)
 
     def add_whole_sites(self, worker: str | None, sites: Mapping[str, tuple[AllocationSite, ...]]) -> None:
         """Take the whole call stacks that a process kept for the tests shown in the report."""

@@ -77,6 +77,28 @@ class Attempts:
         self._nodeids.append(nodeid)
         self._bytes.append(kept)
 
+    def let_go(self, key: Key, end: int, resident: int) -> None:
+        """Correct the end of the test of that name that ended last: pytest has let go of its fixtures' values.
+
+        Args:
+            key: The worker and the test.
+            end: Resident bytes at the end of its teardown; of an attempt with others nothing is changed.
+            resident: Those that count in their place.
+        """
+        position = self.tally.last(key)
+        if position is None:
+            return
+        _, outcome, phases = self[position]
+        for number in reversed(range(len(phases))):
+            phase, seconds, unmeasured, heap, usage, *more = phases[number]
+            if usage is None:
+                continue
+            if usage[1] == end:
+                phases[number] = phase, seconds, unmeasured, heap, (usage[0], resident, usage[2]), *more
+                self._bytes[position] = marshal.dumps((outcome, phases))
+                self.tally.shrink(position, end - resident)
+            return
+
     def __getitem__(self, position: int) -> tuple[Key, str, list[Packed]]:
         """The worker and the test, the outcome and the phases of one, as they travel."""
         kept, key = self._bytes[position], (self._workers[position], self._nodeids[position])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_memory.declaration import SESSION_PLUGIN, Hooks
-from pytest_memory.model import PHASES, PhaseUsage
+from pytest_memory.model import NOTABLE_GROWTH, PHASES, PhaseUsage
 from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.plugin.calls import passes_pyfunc_call
 from pytest_memory.plugin.carrying import others_report
@@ -78,6 +78,7 @@ class Attempt:
         markers: How many markers it had when the plan was made; one added later makes a new plan.
         began: When the running phase began, in seconds of the hooks' clock.
         resident: The window over resident memory of the running phase.
+        start: Resident bytes when its setup began.
         reading: What the heap window of the running phase said.
         window: That window, while it is open.
         finished: Phases that ended and whose report has not been made yet, as :data:`Kept` if that says it all.
@@ -94,6 +95,7 @@ class Attempt:
         "plan",
         "reading",
         "resident",
+        "start",
         "window",
         "windows",
     )
@@ -108,6 +110,7 @@ class Attempt:
         self.markers = 0
         self.began = 0.0
         self.resident: ResidentWindow | None = None
+        self.start: int | None = None
         self.reading: HeapReading | None = None
         self.window: HeapWindow | None = None
         self.finished: dict[str, FinishedPhase | Kept] = {}
@@ -126,12 +129,15 @@ class PhaseHooks(Hooks):
     Attributes:
         attempt: The attempt at a test that is running now.
         followers: Called with each phase that was held against limits and broke none; what they raise fails the phase.
+        when_let_go: Called with the node id of a test, the resident bytes at the end of its teardown, and those when
+            pytest had let go of its fixtures' values, if these are less.
     """
 
     # pluggy looks at the attributes of a plugin, and without slots each access to them is dearer from then on. What is
     # kept in an attribute to be called is taken out of it first: as a method, the interpreter would look for it in the
     # type each time, and what it remembers of types is gone by the next test of a large suite.
     __slots__ = (
+        "_grown",
         "_judge",
         "_junit",
         "_kind",
@@ -146,6 +152,7 @@ class PhaseHooks(Hooks):
         "_windows",
         "attempt",
         "followers",
+        "when_let_go",
     )
 
     def __init__(
@@ -171,6 +178,8 @@ class PhaseHooks(Hooks):
         self._windows = self._windows_of(self._planner.usual)
         self.attempt: Attempt | None = None
         self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
+        self._grown: tuple[str, int] | None = None
+        self.when_let_go: Callable[[str, int, int], None] | None = None
 
     @property
     def measures_heap(self) -> bool:
@@ -213,6 +222,19 @@ class PhaseHooks(Hooks):
         if finished is not None:
             self._judging().hold_to_account(attempt, finished)
         return result
+
+    def no_more_tests(self) -> None:
+        """The last test is over, and nobody will read resident memory after it."""
+        if self._grown is not None:
+            window = self._meter.open_resident()
+            if window is not None:
+                self._let_go(window.close()[1])
+
+    def _let_go(self, resident: int) -> None:
+        """The test before, which seemed to have grown, is over for pytest too, and so much is resident now."""
+        grown, self._grown = self._grown, None
+        if grown is not None and self.when_let_go is not None and grown[1] - resident >= NOTABLE_GROWTH:
+            self.when_let_go(*grown, resident)
 
     def leave(self) -> None:
         """The report of a teardown is made and about to be logged: the test is over."""
@@ -351,6 +373,12 @@ class PhaseHooks(Hooks):
         if open_resident is not None:
             resident = open_resident.close()
             attempt.resident = None  # it holds its reader, which the garbage collector does not see
+            if phase == "setup":
+                attempt.start = resident[0]
+                if self._grown is not None:
+                    self._let_go(resident[0])
+            elif phase == "teardown" and attempt.start is not None and resident[1] - attempt.start >= NOTABLE_GROWTH:
+                self._grown = attempt.nodeid, resident[1]
         if phase not in plan.heap:
             unmeasured = ""
         seconds = ended - attempt.began

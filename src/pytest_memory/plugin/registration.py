@@ -63,7 +63,8 @@ def register(config: pytest.Config) -> None:
 
         manager.register(WorkerEnd(config, session), f"{SESSION_PLUGIN}-worker")
         if session.phases is not None:
-            manager.register(LoggedReports(session.phases), f"{SESSION_PLUGIN}-logged-reports")
+            session.let_go = []
+            manager.register(LoggedReports(session.phases, session.let_go), f"{SESSION_PLUGIN}-logged-reports")
         return
     manager.register(session.collector, f"{SESSION_PLUGIN}-collector")
     manager.register(TerminalReport(config, session), f"{SESSION_PLUGIN}-terminal")

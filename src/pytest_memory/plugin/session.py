@@ -45,6 +45,7 @@ class MemorySession(Hooks):
         notes: Sentences for the reader on what was not measured, and why.
         measuring_seconds: Time spent measuring in workers that have ended.
         engine_bytes: Resident memory of their engines' own tables.
+        let_go: In a worker, what :attr:`PhaseHooks.when_let_go` is told until a report takes it along; else ``None``.
     """
 
     def __init__(
@@ -65,20 +66,30 @@ class MemorySession(Hooks):
         self.notes: list[str] = []
         self.measuring_seconds = 0.0
         self.engine_bytes = 0
+        self.let_go: list[tuple[str, int, int]] | None = None
         self.rootpath = rootpath
         self.phases = (
             PhaseHooks(settings, meter, self.observers, self.showcase, junit=junit) if meter is not None else None
         )
         if self.phases is not None:
             self.collector.waiting = Waiting(self.phases)
+            self.phases.when_let_go = self._let_go
         self._started = datetime.datetime.now(datetime.timezone.utc)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """No test runs any more: what comes now, to the interpreter's last moments, need not pass the hooks."""
         if self.meter is not None:
+            if self.phases is not None:
+                self.phases.no_more_tests()
             self.meter.engine.stand_aside()
             self.note(_of_one_id(getattr(session, "items", ())))
+
+    def _let_go(self, nodeid: str, end: int, resident: int) -> None:
+        if self.let_go is not None:
+            self.let_go.append((nodeid, end, resident))
+        else:
+            self.collector.let_go(None, nodeid, end, resident)
 
     def note(self, sentence: str) -> None:
         """Tell the reader something once."""
@@ -96,6 +107,7 @@ class MemorySession(Hooks):
             "engine_bytes": self.total_engine_bytes(),
             "notes": self.all_notes(),
             "sites": encode_showcase(self.showcase.sites()),
+            "let_go": self.let_go or [],
         }
 
     def receive(self, worker: str, handed: Mapping[str, Any]) -> None:
@@ -108,6 +120,8 @@ class MemorySession(Hooks):
         self.engine_bytes += handed["engine_bytes"]
         for sentence in handed["notes"]:
             self.note(sentence)
+        for nodeid, end, resident in handed["let_go"]:
+            self.collector.let_go(worker, nodeid, end, resident)
         self.collector.add_whole_sites(worker, decode_showcase(handed["sites"]))
 
     def total_measuring_seconds(self) -> float:

@@ -118,8 +118,16 @@ class Tally:
 
     def is_last(self, key: Key, position: int) -> bool:
         """Whether an attempt is the last one at its test that was measured."""
+        return self.last(key) == position
+
+    def last(self, key: Key) -> int | None:
+        """The position of the last attempt at a test that was measured, or ``None``."""
         worker, nodeid = key
-        return self._last.get(worker, {}).get(nodeid) == position
+        return self._last.get(worker, {}).get(nodeid)
+
+    def shrink(self, position: int, size: int) -> None:
+        """An attempt has grown by so many bytes less."""
+        self._growths[position] -= size
 
     def _count_unjudged(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
         for verdict in verdicts:

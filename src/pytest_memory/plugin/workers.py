@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.declaration import REPORT_KEY, Hooks
+from pytest_memory.declaration import LET_GO_KEY, REPORT_KEY, Hooks
 from pytest_memory.plugin.carrying import packed, reported
 
 if TYPE_CHECKING:
@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 
 class LoggedReports(Hooks):
-    """In a worker: lets what was measured travel on the reports that pytest-xdist is about to send."""
+    """In a worker: lets what was measured travel on the reports that pytest-xdist is about to send.
 
-    __slots__ = ("_phases",)
+    Args:
+        phases: Measures.
+        let_go: What :attr:`PhaseHooks.when_let_go` is told; the next report takes it along.
+    """
 
-    def __init__(self, phases: PhaseHooks) -> None:
+    __slots__ = ("_let_go", "_phases")
+
+    def __init__(self, phases: PhaseHooks, let_go: list[tuple[str, int, int]]) -> None:
         self._phases = phases
+        self._let_go = let_go
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -31,6 +37,9 @@ class LoggedReports(Hooks):
             finished = attempt.finished.pop(report.when or "call", None) if attempt is not None else None
             if finished is not None:
                 attributes[REPORT_KEY] = [packed(finished)]
+        if self._let_go and "context" not in attributes:
+            attributes[LET_GO_KEY] = self._let_go[:]
+            self._let_go.clear()
         if attributes.get("when") == "teardown" and "context" not in attributes:
             self._phases.leave()
 

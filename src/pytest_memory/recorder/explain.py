@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from ..model import Death, Series, Span, Timeline
 
@@ -67,7 +68,8 @@ def explain(timeline: Timeline, death: Death, *, most: int = 5) -> Autopsy:
     """
     series = _series_of(timeline, death)
     tests = _tests(timeline.spans)
-    raised = [one for one in (_raise(test, timeline) for test in tests) if one is not None]
+    nexts = _resident_at_next(tests)
+    raised = [one for one in map(_raise, tests, nexts, repeat(timeline)) if one is not None]
     raised.sort(key=lambda one: -one.size)
     seconds = None if death.time is None else death.time - death.test_since
     return Autopsy(
@@ -104,10 +106,21 @@ def _tests(spans: Sequence[Span]) -> list[list[Span]]:
     return tests
 
 
-def _raise(test: Sequence[Span], timeline: Timeline) -> Raise | None:
+def _resident_at_next(tests: Sequence[Sequence[Span]]) -> list[int | None]:
+    """What was resident when the next test of the same process began: pytest has let go of fixtures' values by then."""
+    found: list[int | None] = []
+    begun: dict[str | None, int | None] = {}
+    for first, *_ in reversed(tests):
+        found.append(begun.get(first.worker))
+        begun[first.worker] = first.resident.start if first.resident is not None else None
+    return found[::-1]
+
+
+def _raise(test: Sequence[Span], at_next: int | None, timeline: Timeline) -> Raise | None:
     first, last = test[0], test[-1]
     if first.resident is not None and last.resident is not None:
-        size: int | None = last.resident.end - first.resident.start
+        end = last.resident.end if at_next is None else min(last.resident.end, at_next)
+        size: int | None = end - first.resident.start
     else:
         size = _sampled_raise(test, timeline)
     if size is None or size < _SMALLEST_RAISE:
