@@ -32,7 +32,8 @@ class HeapWindow(StackedWindow):
     Attributes:
         request: What is measured.
         collect: Garbage is collected before the window opens and before it closes.
-        sampled: It samples call stacks, so that it matters with which seed it opens.
+        sampled: It samples call stacks, so that it matters with which seed it opens. A coarse sample is taken with the
+            same seed always: what is large is in it, and the seed costs every test more than that is worth.
     """
 
     __slots__ = ("_meter", "collect", "request", "sampled")
@@ -44,7 +45,7 @@ class HeapWindow(StackedWindow):
         self._meter = meter
         self.request = request
         self.collect = collect
-        self.sampled = request.detail == "sampled"
+        self.sampled = request.detail == "sampled" and not request.coarse
 
     def open(self, seed: int = 0) -> None:
         """Begin to measure, and add to the meter's ``measuring_seconds`` what that takes.

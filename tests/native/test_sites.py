@@ -219,6 +219,42 @@ def test_a_block_of_an_exact_size_is_never_left_to_chance(engine):
     assert sum(site.bytes for site in reading.sites if site.frames[0].function == "keep") == sum(map(len, blocks)) + 5
 
 
+COARSE = SAMPLED._replace(coarse=True, seed=0)
+
+
+def test_a_coarse_sample_shows_what_is_large(engine):
+    """Large blocks with their true size, many small ones by an estimate that adds up, and of few small ones nothing."""
+    window = engine.open(COARSE)
+    few = [bytes(1000) for _ in range(300)]
+    assert window.close().sites == ()
+    window = engine.open(COARSE)
+    blocks = [keep((1 << 20) + n) for n in range(3)]
+    many = [bytes(1000) for _ in range(30_000)]
+    reading = window.close()
+    exact = [site for site in reading.sites if site.frames[0].function == "keep"]
+    assert [(site.bytes, site.count) for site in exact] == [(sum(map(len, blocks)) + 3, 3)]
+    assert sum(site.bytes for site in reading.sites) == reading.usage.peak
+    estimated = next(site for site in reading.sites if site not in exact)
+    assert 0.8 < estimated.count / len(many) < 1.25
+    del few
+
+
+def test_a_finer_window_inside_a_coarse_one(engine):
+    """It has its own distance between samples, and what each sample stands for is right when it goes later."""
+    outer = engine.open(COARSE)
+    before = [bytes(1000) for _ in range(5_000)]
+    inner = engine.open(SAMPLED)
+    inside = [bytes(1000) for _ in range(2_000)]
+    fine = inner.close()
+    del before, inside
+    after = [bytes(1000) for _ in range(20_000)]
+    coarse = outer.close()
+    assert 1_500 < max(site.count for site in fine.sites) < 2_500
+    assert max(coarse.sites).frames[0].lineno == test_a_finer_window_inside_a_coarse_one.__code__.co_firstlineno + 8
+    assert sum(site.bytes for site in coarse.sites) == coarse.usage.peak
+    del after
+
+
 def small_and_smaller():
     kept = [bytes(1000) for _ in range(7_000)]
     return kept, [bytes(400) for _ in range(5_000)], [bytes(300) for _ in range(5_000)]

@@ -134,6 +134,57 @@ def test_the_test_that_was_interrupted(run, conftest):
     assert list(interrupted[3]) == ["setup", "call"]
 
 
+@pytest.mark.parametrize("workers", [(), ("-pxdist", "-n1")], ids=["one process", "a worker"])
+@pytest.mark.parametrize("detail", ["sampled", "stacks"])
+def test_the_fixture_that_needed_the_memory_is_named(pytester, monkeypatch, workers, detail):
+    """One large block or many small ones, before the test or after it: it stands below what its phase needed."""
+    pytest.importorskip("pytest_memory.engines.native._native")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def one_block():
+            return bytearray(31 * 1024**2)
+
+        @pytest.fixture
+        def many_objects():
+            return [bytes(1000) for _ in range(20_000)]
+
+        @pytest.fixture
+        def at_the_end():
+            yield
+            [bytes(1000) for _ in range(8_000)]
+
+        def test_one(one_block): pass
+        def test_many(many_objects): pass
+        def test_end(at_the_end): pass
+        def test_small(): pass
+        """
+    )
+    result = pytester.runpytest_subprocess(
+        "-ppytest_memory.entry", "--memory", f"--memory-detail={detail}", "-v", *workers
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "*::test_one",
+            "*setup peaked at 31 MiB",
+            "*~31 MiB  one_block  *.py:5",
+            "*::test_many",
+            "*setup peaked at *",
+            "*many_objects  *.py:9",
+            "*::test_end",
+            "*teardown peaked at *",
+            "*at_the_end  *.py:14",
+            "*::test_small",
+        ],
+    )
+    lines = result.outlines
+    large = lines[next(i for i, each in enumerate(lines) if "one_block" in each) :]
+    assert "_multicall" not in "".join(large[: next(i for i, each in enumerate(large) if "::test_small" in each)])
+
+
 def test_who_pays_for_a_wrapper(pytester, monkeypatch):
     """Nobody, unless others make reports or a test has a limit."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")

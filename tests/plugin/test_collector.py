@@ -257,8 +257,9 @@ phases = st.builds(
 def test_packing_round_trip(phase):
     """Every phase comes out as it went in."""
     record = unpack_record("gw1", phase.nodeid, "passed", marshal.loads(marshal.dumps([pack_phase(phase)])), {})
-    sites = phase.sites if phase.phase == "call" else ()  # those of a setup are shown where it broke a limit
-    assert record == TestRecord(phase.nodeid, "passed", "gw1", {phase.phase: phase.usage}, sites)
+    sites = phase.sites if phase.phase == "call" else ()
+    around = {phase.phase: phase.sites} if phase.phase != "call" and phase.sites else {}
+    assert record == TestRecord(phase.nodeid, "passed", "gw1", {phase.phase: phase.usage}, sites, around=around)
 
 
 class TestShowcase:

@@ -233,12 +233,12 @@ class TestReports:
         assert run["measuring_seconds"] > 0
 
     def test_sampling_is_seeded_by_the_test(self, pytester, monkeypatch):
-        """The same call stacks are sampled in every run, and others in every phase of every test."""
+        """The same call stacks are sampled in every run, and others in every call; around it few are, with one seed."""
         pytest.importorskip("pytest_memory.engines.native._native")
         asked, began = [], HeapWindow.begin
 
         def spy(self, seed):
-            asked.append((self.request.detail, seed))
+            asked.append((self.request.coarse, seed))
             began(self, seed)
 
         monkeypatch.setattr(HeapWindow, "begin", spy)
@@ -250,8 +250,8 @@ class TestReports:
             asked.clear()
         first, again = runs
         assert first == again
-        assert [detail for detail, _ in first] == ["counters", "sampled", "counters"] * 2
-        assert [seed for detail, seed in first if detail == "counters"] == [0] * 4
+        assert [coarse for coarse, _ in first] == [True, False, True] * 2
+        assert [seed for coarse, seed in first if coarse] == [0] * 4
         assert first[1] != first[4]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no clock is fine enough")

@@ -133,6 +133,21 @@ def test_who_did_not_get_as_far_as_the_call_has_no_number_of_the_call():
     assert text.count("setup peaked at 20 MiB") == 2
 
 
+def test_the_call_stacks_of_the_phase_that_peaked_highest():
+    """A setup that needed more than the call shows where, as an estimate; the call's own are shown with -vv."""
+    own = (site(30 * MIB, ("own", "/home/me/project/tests/conftest.py", 7)),)
+    shown = record("test_it", 3 * MIB, setup=31 * MIB, sites=SITES)._replace(around={"setup": own})
+    lines = [each.strip() for each in render(summary(shown)).splitlines()]
+    told = lines.index("setup peaked at 31 MiB")
+    assert lines[told + 1 :] == ["~30 MiB  own  tests/conftest.py:7"]
+    everything = [each.strip() for each in render(summary(shown), verbosity=2).splitlines()]
+    told = everything.index("setup peaked at 31 MiB")
+    assert everything[told + 1 : told + 3] == ["~30 MiB  own  tests/conftest.py:7", "call peaked at 3 MiB"]
+    assert "parse" in everything[told + 3]
+    assert "own" not in render(summary(shown), verbosity=-1)
+    assert "own" not in render(summary(shown._replace(phases=RECORDS[1].phases)))
+
+
 def test_own_frame_first_and_merged():
     """Sites are shown at the reader's own frame, and those that differ only further in are one line."""
     text = render()

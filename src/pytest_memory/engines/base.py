@@ -31,6 +31,7 @@ class WindowRequest(NamedTuple):
         capture: Where to leave the engine's raw capture, if it makes one.
         outside: Which caller of the function that opens the window call stacks need not show, nor what called it: 1 for
             the caller itself; 0 if they are wanted whole. An engine leaves out what it can, of the outermost window.
+        coarse: A sample may be so small that it shows only what is large, where the engine can.
         seed: Seeds the sampling, so that the same test shows the same sites in every run.
     """
 
@@ -42,6 +43,7 @@ class WindowRequest(NamedTuple):
     native_frames: bool = False
     capture: Path | None = None
     outside: int = 0
+    coarse: bool = False
     seed: int = 0
 
     def seeded(self, seed: int) -> WindowRequest:

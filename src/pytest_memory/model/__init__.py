@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .usage import (
         DETAILS,
         GRANULARITIES,
+        LARGE_PHASE,
         NOTABLE_GROWTH,
         NOTABLE_PHASE,
         PHASES,
@@ -36,6 +37,7 @@ __all__ = [
     "CONTROLLER",
     "DETAILS",
     "GRANULARITIES",
+    "LARGE_PHASE",
     "LIMIT_METRICS",
     "NOTABLE_GROWTH",
     "NOTABLE_PHASE",
@@ -83,6 +85,7 @@ _HOMES = {
     "usage": (
         "DETAILS",
         "GRANULARITIES",
+        "LARGE_PHASE",
         "NOTABLE_GROWTH",
         "NOTABLE_PHASE",
         "PHASES",

@@ -27,6 +27,7 @@ class TestRecord(NamedTuple):
         phases: What each phase that ran has used.
         sites: Call stacks live at the peak of the call, largest first.
         verdicts: Each limit that bound this attempt.
+        around: Call stacks live at the peaks of its setup and its teardown, of those that needed much.
     """
 
     nodeid: str
@@ -35,6 +36,7 @@ class TestRecord(NamedTuple):
     phases: Mapping[Phase, PhaseUsage] = MappingProxyType({})
     sites: tuple[AllocationSite, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    around: Mapping[Phase, tuple[AllocationSite, ...]] = MappingProxyType({})
 
     @property
     def seconds(self) -> float:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 NOTABLE_PHASE = 64 * 1024
 """Bytes of heap; less in a setup or teardown is not worth a word."""
 
+LARGE_PHASE = 512 * 1024
+"""Bytes of heap; from here on a sample of call stacks says where they came from."""
+
 NOTABLE_GROWTH = 64 * 1024
 """Bytes of resident memory; to have grown by less is no growth to a reader."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_memory.declaration import SESSION_PLUGIN, Hooks
-from pytest_memory.model import NOTABLE_GROWTH, PHASES, PhaseUsage
+from pytest_memory.model import LARGE_PHASE, NOTABLE_GROWTH, PHASES, PhaseUsage
 from pytest_memory.model.activity import ACTIVITIES
 from pytest_memory.plugin.calls import passes_pyfunc_call
 from pytest_memory.plugin.carrying import others_report
@@ -388,6 +388,8 @@ class PhaseHooks(Hooks):
         if plan is NOTHING:
             return None
         judged, finished = plan.judged, None
+        if sites and phase != "call" and not judged and (heap is None or (heap[0] or 0) < LARGE_PHASE):
+            sites = ()
         if judged or sites or self._made_reports:
             usage = named(PhaseUsage, (seconds, heap, resident, unmeasured))
             finished = attempt.finished[phase] = self._finish(attempt, phase, usage)

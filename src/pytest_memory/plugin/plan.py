@@ -126,9 +126,14 @@ class Planner:
             leaks: The bound on what its call stacks may leave behind.
         """
         settings = self.settings
-        if phase != "call" and not limits:  # call stacks are shown of the call, and of a phase that breaks a limit
+        if phase != "call" and not limits:  # its call stacks are shown if it needs more than the call does
             return WindowRequest(
-                settings.granularity, detail="counters", totals=False, native_frames=settings.memray.native
+                settings.granularity,
+                detail="counters" if settings.detail == "counters" else "sampled",
+                totals=False,
+                native_frames=settings.memray.native,
+                outside=_PLUGGY - 1,
+                coarse=True,
             )
         dumps = settings.memray.dumps
         return WindowRequest(

@@ -63,7 +63,7 @@ class TerminalReport(Hooks):
         width: int = terminalreporter._tw.fullwidth  # pytest offers no other way to ask for it
         layout = Layout(width, settings.top, settings.verbosity, sampled=settings.detail == "sampled")
         summary = self._session.summary(layout.tests)
-        if any(record.sites for record in summary.heaviest):
+        if any(record.sites or record.around for record in summary.heaviest):
             layout = layout._replace(roots=self._roots())
         if settings.summary and summary.attempts:
             terminalreporter.section("memory")

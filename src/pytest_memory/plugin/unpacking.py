@@ -31,6 +31,7 @@ def unpack_record(
     usages: dict[Phase, PhaseUsage] = {}
     sites_at_peak: tuple[AllocationSite, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    around: dict[Phase, tuple[AllocationSite, ...]] = {}
     for phase, seconds, unmeasured, heap, resident, sites, judged in phases:
         usages[phase] = named(
             PhaseUsage,
@@ -43,9 +44,11 @@ def unpack_record(
         )
         if sites and phase == "call":
             sites_at_peak = _unpack_sites(sites, frames)
+        elif sites:
+            around[phase] = _unpack_sites(sites, frames)
         if judged:
             verdicts += _unpack_verdicts(judged)
-    return TestRecord(nodeid, outcome, worker, usages, sites_at_peak, verdicts)
+    return TestRecord(nodeid, outcome, worker, usages, sites_at_peak, verdicts, around)
 
 
 def _unpack_sites(sites: Iterable[Packed], frames: FrameCache) -> tuple[AllocationSite, ...]:

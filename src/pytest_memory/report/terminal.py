@@ -11,7 +11,7 @@ from pytest_memory.units import MIB, format_count, format_seconds, human_bytes
 from pytest_memory.values import NamedTuple
 
 if TYPE_CHECKING:
-    from pytest_memory.model import PhaseUsage, Summary, TestRecord
+    from pytest_memory.model import AllocationSite, Phase, PhaseUsage, Summary, TestRecord
 
 UNMEASURED = "—"
 _TESTS_WITH_SITES = 3
@@ -113,7 +113,7 @@ def _table(records: Sequence[TestRecord], layout: Layout) -> Iterator[Line]:
         worker = f"[{record.worker}] " if record.worker is not None and (whole or twice) else ""
         name = record.nodeid if whole else shorten_left(record.nodeid, room - len(worker))
         yield line(Span(cells[0] if cells else "", "cyan"), GAP.join(["", *cells[1:], f"{worker}{name}"]))
-        with_sites = _within(position, layout.tests_with_sites) and _can_be_attributed(record, layout)
+        with_sites = _within(position, layout.tests_with_sites)
         yield from _details(record, layout, sites=with_sites, indent=widths[columns[0]])
 
 
@@ -145,14 +145,26 @@ def _details(record: TestRecord, layout: Layout, *, sites: bool, indent: int) ->
     if record.outcome in _CUT_SHORT:
         yield line(margin, Span(_CUT_SHORT[record.outcome], "yellow"))
     call = _peak(record.phases.get("call"))
-    for phase in ("setup", "teardown"):
+    others: tuple[Phase, ...] = ("setup", "teardown")
+    told = False
+    for phase in others:
         peak = _peak(record.phases.get(phase))
         if peak > call and (peak >= NOTABLE_PHASE or layout.verbosity >= 1):
             yield line(margin, Span(f"{phase} peaked at {human_bytes(peak)}", "yellow"))
-    if sites and record.sites:
-        from pytest_memory.report.sites import site_lines
+            if sites and phase in record.around:
+                told = True
+                yield from _sites(record.around[phase], layout._replace(sampled=True), margin)
+    if not sites or not record.sites or not _can_be_attributed(record, layout) or (told and layout.verbosity < 2):
+        return  # below those of a fixture, what the call needed besides would be taken for the fixture's
+    if told:
+        yield line(margin, Span(f"call peaked at {human_bytes(call)}", "yellow"))
+    yield from _sites(record.sites, layout, margin)
 
-        yield from site_lines(record.sites, layout, margin)
+
+def _sites(sites: Sequence[AllocationSite], layout: Layout, margin: str) -> Iterator[Line]:
+    from pytest_memory.report.sites import site_lines
+
+    yield from site_lines(sites, layout, margin)
 
 
 def _peak(usage: PhaseUsage | None) -> int:

@@ -66,7 +66,8 @@ class NativeEngine:
             from pytest_memory.engines.native.sites import SAMPLED_SITES, stacks_of
 
             stacks, limit = stacks_of(self._core, ledger), -1 if every else SAMPLED_SITES
-        return self._core.opener(ledger, every, request.current_thread_only, request.outside, stacks, limit, leaks).open
+        alone, outside = request.current_thread_only, request.outside
+        return self._core.opener(ledger, every, alone, outside, stacks, limit, leaks, request.coarse).open
 
     def stand_aside(self) -> None:
         """Unhook the Python allocators, if that can be done now. What stays is one load and one branch per call."""

@@ -68,6 +68,7 @@ struct pm_sampler {
     int64_t beyond;       /* bytes from there to the next sample; endless where nobody samples */
     uint64_t random;      /* state of the generator */
     uint32_t serial;      /* of the window that seeded it */
+    bool coarse;          /* that window wants few samples */
 };
 
 /* What a thread is inside of, and above it the index of its totals, in one word: whether a window and an ordinary block

@@ -59,6 +59,7 @@ class Core(Protocol):
         stacks: Stacks | None,
         limit: int,
         leaks: bool,
+        coarse: bool = False,
         /,
     ) -> Opener:
         """What opens windows on a ledger; closing one gives its reading. What that allocates counts nowhere.
@@ -71,6 +72,7 @@ class Core(Protocol):
             stacks: What call stacks are told as; ``None`` to capture none.
             limit: Of how many stacks live at the peak to tell; negative for all.
             leaks: Tell of those with something live at the end.
+            coarse: A sample is to be small.
         """
         ...
 

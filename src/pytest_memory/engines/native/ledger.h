@@ -18,6 +18,7 @@ struct pm_ledger {
     _Atomic uint32_t epoch;          /* of blocks allocated now */
     _Atomic uint32_t sampling_serial; /* moves when a window reseeds the sampling */
     uint64_t seed;
+    bool coarse;           /* few samples are wanted */
     _Atomic uint64_t lost; /* blocks and mappings for which there was no room in a table */
     /* Sites, tallies, intervals; and with every stack captured, the counters too. Away from what all threads read. */
     pthread_mutex_t lock __attribute__((aligned(64)));

@@ -251,14 +251,14 @@ static PyType_Spec opener_spec = {
 
 static PyTypeObject *opener_type;
 
-PyDoc_STRVAR(opener_doc, "opener(ledger, every, thread_only, outside, stacks, limit, leaks) -> Opener\n\n"
+PyDoc_STRVAR(opener_doc, "opener(ledger, every, thread_only, outside, stacks, limit, leaks, coarse=False) -> Opener\n\n"
                          "stacks: None to capture no call stacks, or what they are told as, (frames, site, no_python,\n"
                          "no_room, renamed). frames: a dict of the frames known so far by (code << 32 | line), which makes\n"
                          "those that are missing. site: a kind of tuple, of (bytes, count, frames). no_python, no_room: the\n"
                          "frames of a stack without any of Python's, and of all those that found no room. renamed: makes of\n"
                          "a stack's frames those to be shown, or None.\n"
                          "limit: how many stacks live at the peak are told of; negative for all. leaks: those with\n"
-                         "something live at the end are, too.");
+                         "something live at the end are, too. coarse: a sample is to be small.");
 
 static bool tell_as(struct pm_telling *telling, PyObject *stacks) {
     PyObject *frames, *kind, *no_python, *no_room, *renamed;
@@ -281,10 +281,11 @@ static bool tell_as(struct pm_telling *telling, PyObject *stacks) {
 
 static PyObject *module_opener(PyObject *module, PyObject *arguments) {
     (void)module;
-    int ledger, every, thread_only, outside, leaks;
+    int ledger, every, thread_only, outside, leaks, coarse = 0;
     Py_ssize_t limit;
     PyObject *stacks;
-    if (!PyArg_ParseTuple(arguments, "ippiOnp", &ledger, &every, &thread_only, &outside, &stacks, &limit, &leaks)) {
+    if (!PyArg_ParseTuple(arguments, "ippiOnp|p", &ledger, &every, &thread_only, &outside, &stacks, &limit, &leaks,
+                          &coarse)) {
         return NULL;
     }
     if (ledger < 0 || ledger >= PM_LEDGERS) return refuse("there is no such ledger");
@@ -293,7 +294,7 @@ static PyObject *module_opener(PyObject *module, PyObject *arguments) {
     if (!opener) return NULL;
     bool sites = stacks != Py_None;
     opener->wanted = (struct pm_request){
-        .ledger = ledger, .sites = sites, .every = every, .thread_only = thread_only, .outside = outside};
+        .ledger = ledger, .sites = sites, .every = every, .thread_only = thread_only, .coarse = coarse, .outside = outside};
     opener->telling = (struct pm_telling){.limit = limit, .leaks = leaks};
     if (sites && !tell_as(&opener->telling, stacks)) Py_CLEAR(opener);
     return (PyObject *)opener;

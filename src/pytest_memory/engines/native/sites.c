@@ -10,11 +10,14 @@
 #include "memory.h"
 #include "stacks.h"
 
-/* Mean distance between samples, in bytes. */
+/* Mean distance between samples, in bytes, and where few are wanted: a setup of pytest's alone then has none. */
 #define SAMPLE_MEAN 65536.0
+#define COARSE_MEAN 1048576.0
 
-/* A block's mark is the number of its stack, and whether it stands for itself alone or for its like. */
+/* A block's mark is the number of its stack, and whether it stands for itself alone or for its like, and of how many. */
 #define EXACT_MARK 0x80000000u
+#define COARSE_MARK 0x40000000u
+#define STACK_OF_MARK (COARSE_MARK - 1)
 
 enum { LEVELS = 8 };
 
@@ -80,7 +83,7 @@ static void bring_up_to_date(struct pm_window *window, struct pm_tally *tally) {
  * the same when it goes. */
 static double weight_of(uint32_t mark, size_t size) {
     if (mark & EXACT_MARK) return 1.0;
-    return 1.0 / -expm1(-(double)(size ? size : 1) / SAMPLE_MEAN);
+    return 1.0 / -expm1(-(double)(size ? size : 1) / (mark & COARSE_MARK ? COARSE_MEAN : SAMPLE_MEAN));
 }
 
 static void add_to_tallies(struct pm_ledger *ledger, uint32_t epoch, bool owner, uint32_t mark, int64_t bytes,
@@ -88,7 +91,7 @@ static void add_to_tallies(struct pm_ledger *ledger, uint32_t epoch, bool owner,
     struct pm_window *window = atomic_load_explicit(&ledger->top, memory_order_acquire);
     for (; window; window = atomic_load_explicit(&window->outer, memory_order_acquire)) {
         if (!window->wants_sites || !pm_belongs(window, epoch, owner)) continue;
-        struct pm_tally *tally = &window->tallies[mark & ~EXACT_MARK];
+        struct pm_tally *tally = &window->tallies[mark & STACK_OF_MARK];
         bring_up_to_date(window, tally);
         tally->live += bytes;
         if (mark & EXACT_MARK) tally->exact += bytes;
@@ -110,7 +113,9 @@ void pm_sites_tally_bytes(struct pm_ledger *ledger, uint32_t epoch, bool owner, 
 static uint32_t state_of(struct pm_ledger *ledger) { return pm_state_of(pm_load_state(), pm_ledger_number(ledger)); }
 
 static uint32_t mark_now(struct pm_ledger *ledger, bool exact) {
-    return pm_stacks_find(tables[pm_ledger_number(ledger)].stacks) | (exact ? EXACT_MARK : 0);
+    int which = pm_ledger_number(ledger);
+    uint32_t kind = exact ? EXACT_MARK : pm_self.sampler[which].coarse ? COARSE_MARK : 0;
+    return pm_stacks_find(tables[which].stacks) | kind;
 }
 
 /* Mappings are few and large, and are given back in pieces that no weight would fit: none is left to chance. */
@@ -164,7 +169,9 @@ static double chance(uint64_t *state) {
 }
 
 /* Bytes until the next sample. */
-static int64_t draw_gap(struct pm_sampler *sampler) { return (int64_t)(-log(chance(&sampler->random)) * SAMPLE_MEAN) + 1; }
+static int64_t draw_gap(struct pm_sampler *sampler) {
+    return (int64_t)(-log(chance(&sampler->random)) * (sampler->coarse ? COARSE_MEAN : SAMPLE_MEAN)) + 1;
+}
 
 static void set_gap(struct pm_sampler *sampler, int64_t gap) {
     int64_t room = gap < (int64_t)PM_SIZE_MASK ? gap : (int64_t)PM_SIZE_MASK;
@@ -175,6 +182,7 @@ static void set_gap(struct pm_sampler *sampler, int64_t gap) {
 void pm_sample_anew(struct pm_ledger *ledger, struct pm_thread *self) {
     struct pm_sampler *sampler = &self->sampler[pm_ledger_number(ledger)];
     sampler->serial = atomic_load_explicit(&ledger->sampling_serial, memory_order_relaxed);
+    sampler->coarse = ledger->coarse;
     sampler->random = (ledger->seed + 1 + self->totals->index) * 0x9e3779b97f4a7c15u | 1;
     for (int i = 0; i < 4; i++) chance(&sampler->random);
     set_gap(sampler, draw_gap(sampler));

@@ -118,6 +118,7 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
     atomic_store_explicit(&window->outer, first(ledger), memory_order_relaxed);
     if (request->sites) {
         ledger->seed = request->seed;
+        ledger->coarse = request->coarse;
         atomic_store_explicit(&ledger->sampling_serial, window->serial, memory_order_relaxed);
         pm_sample_anew(ledger, &pm_self);
     }

@@ -9,6 +9,7 @@ struct pm_request {
     bool sites;
     bool every;
     bool thread_only;
+    bool coarse; /* few samples are enough */
     int outside; /* as pm_frames_outside counts it; the outermost window with call stacks decides for those inside it */
     uint64_t seed;
 };
