@@ -53,6 +53,13 @@ def test_record_growth_spans_its_phases():
     assert record.seconds == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize("outcome", ["crashed", "unfinished"])
+def test_a_test_that_was_cut_short_has_no_growth(outcome):
+    """What its setup gained is not what the test did; nobody has read how it ended."""
+    phases = {"setup": PhaseUsage(0.1, resident=ResidentUsage(5, 8))}
+    assert TestRecord("test_it", outcome, phases=phases).growth is None
+
+
 def test_record_growth_skips_phases_without_resident():
     """A phase whose resident memory was not read takes no part."""
     phases = {"setup": PhaseUsage(0.1), "call": PhaseUsage(0.2, resident=ResidentUsage(5, 8))}

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .usage import PhaseUsage
 
 
+CUT_SHORT = frozenset(("crashed", "unfinished"))
+"""Outcomes of attempts that did not come to their end."""
+
+
 class TestRecord(NamedTuple):
     """One attempt at one test; a rerun makes another record of the same node id.
 
@@ -45,7 +49,12 @@ class TestRecord(NamedTuple):
 
     @property
     def growth(self) -> int | None:
-        """Resident bytes gained from the start of the first phase to the end of the last, in bytes."""
+        """Resident bytes gained from the start of the first phase to the end of the last, in bytes.
+
+        ``None`` too for a test that did not come to its end, whose memory then nobody has read.
+        """
+        if self.outcome in CUT_SHORT:
+            return None
         first = last = None
         for phase in self.phases.values():
             last = phase.resident or last

@@ -129,7 +129,8 @@ def _within(position: int, count: int | None) -> bool:
 def _cells(record: TestRecord) -> tuple[str, ...]:
     call = record.phases.get("call")
     heap = call.heap if call is not None else None  # setup's numbers are not the test's
-    peaks = [usage.resident.peak for usage in record.phases.values() if usage.resident is not None]
+    begun = call is not None or record.outcome not in _CUT_SHORT  # else it may have needed any amount since its setup
+    peaks = [usage.resident.peak for usage in record.phases.values() if usage.resident is not None and begun]
     resident = max((peak for peak in peaks if peak is not None), default=None)
     return (
         _bytes(heap.peak if heap is not None else None),
