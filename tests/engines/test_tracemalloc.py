@@ -61,6 +61,12 @@ def test_leaks_name_the_stack_with_functions():
     assert [frame.function for frame in site.frames] == ["leak", "work"]
 
 
+def test_what_the_window_itself_keeps_is_no_leak():
+    reading = TracemallocEngine().open(WindowRequest(leaks=True)).close()
+    assert reading.usage.retained < 1000
+    assert sum(site.bytes for site in reading.leaked) < 1000
+
+
 def test_frames_without_source_have_no_function():
     """tracemalloc knows files and lines alone: where no source can be read, no name is made up."""
 

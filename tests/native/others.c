@@ -114,6 +114,22 @@ void fork_beside_new_threads(int times) {
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
 }
 
+/* Threads that do nothing but allocate. */
+static void *churn(void *unused) {
+    while (!stop) free(sink = malloc(64));
+    return NULL;
+}
+
+void start_allocating(void) {
+    stop = 0;
+    for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, churn, NULL);
+}
+
+void finish_allocating(void) {
+    stop = 1;
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+}
+
 /* A signal handler that forks, whatever it interrupts. */
 static volatile int forks_left;
 

@@ -61,7 +61,7 @@ def others(engine, tmp_path_factory):
     return path
 
 
-def run_beside(others, code, **request):
+def run_beside(others, code, environment=None, **request):
     """Standard output of a script that has the library loaded before the engine comes, and a window open."""
     before, _, behind = code.rpartition("---\n")
     script = f"""
@@ -76,7 +76,8 @@ window = engine.open(WindowRequest(**{request!r}))
 {behind}
 """
     command = [sys.executable, "-W", "ignore", "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LONG)
+    environment = {**os.environ, **(environment or {})}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=LONG)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -126,6 +127,36 @@ if child == 0:
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert run_beside(others, code) == "1"
+
+
+FORK_BESIDE_THREADS = """---
+window.close()
+others.start_allocating()
+for _ in range(300):
+    window = engine.open(WindowRequest(granularity="malloc", detail="stacks"))
+    child = {fork}()
+    if child == 0:
+        window.close()
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    window.close()
+others.finish_allocating()
+print("done")
+"""
+
+
+def test_windows_end_in_the_child_of_a_fork_without_handlers(others):
+    """Whatever the threads of its parent were holding."""
+    if not hasattr(ctypes.CDLL(None), "_Fork"):
+        pytest.skip("this C library has no _Fork()")
+    assert run_beside(others, FORK_BESIDE_THREADS.format(fork="ctypes.CDLL(None)._Fork")) == "done"
+
+
+def test_windows_end_in_a_child_where_the_kernel_empties_no_page(others, tmp_path):
+    """As Linux before 4.14."""
+    old = compile_library(tmp_path, "old", "int madvise(void *a, unsigned long b, int c) { return -1; }")
+    code = FORK_BESIDE_THREADS.format(fork="os.fork")
+    assert run_beside(others, code, environment={"LD_PRELOAD": str(old)}) == "done"
 
 
 @pytest.mark.parametrize("more", ["", SEALED], ids=["", "sealed"])

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from pytest_memory.store.runs import read_run
+
 SUITE = """
     import unittest
     import pytest
@@ -205,6 +207,27 @@ def test_who_pays_for_a_wrapper(pytester, monkeypatch):
     pytester.runpytest_subprocess(*command).assert_outcomes(passed=2)
     pytester.makeconftest(MAKES_REPORTS)
     pytester.runpytest_subprocess(*command).assert_outcomes(passed=1, failed=1)
+
+
+def test_the_seconds_of_a_phase_are_real_where_a_test_stops_the_clock(pytester):
+    """As freezegun does: it replaces what modules have of ``time``."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_memory.plugin import phases
+
+        @pytest.fixture
+        def frozen():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(phases, "perf_counter", lambda: 1e9)
+                yield
+
+        def test_then(frozen): pass
+        """
+    )
+    pytester.runpytest("--memory", "--memory-report=run.json").assert_outcomes(passed=1)
+    (record,) = read_run(pytester.path / "run.json").records
+    assert all(0 <= phase.seconds < 60 for phase in record.phases.values())
 
 
 def test_reports_that_are_logged_late(run):

@@ -70,8 +70,9 @@ class TracemallocEngine:
                 "tracemalloc is already tracing for somebody else, whose peak a measurement would reset",
                 _ADVICE["busy"],
             )
+        opener = Opener.here() if request.leaks else None  # before: what it holds would be taken for a leak
         tracemalloc.start(_LEAK_FRAMES if request.leaks else 1)
-        return TracemallocWindow(leaks=request.leaks)
+        return TracemallocWindow(opener)
 
     def opener(self, request: WindowRequest) -> Callable[[int], EngineWindow]:
         """What opens windows as a request asks."""
@@ -98,8 +99,8 @@ class TracemallocEngine:
 class TracemallocWindow:
     """A tracemalloc session of our own; it began with nothing traced, so every traced byte is the window's."""
 
-    def __init__(self, *, leaks: bool) -> None:
-        self._opener = Opener.here() if leaks else None
+    def __init__(self, opener: Opener | None) -> None:
+        self._opener = opener
 
     def close(self) -> HeapReading:
         """Stop tracing and say what was measured."""

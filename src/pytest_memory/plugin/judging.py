@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pytest_memory.plugin.transport import FinishedPhase
     from pytest_memory.policy.leaks import LeakLimit
 
-_LATE = "the marker came while the test ran, and what it needs was not measured; --memory measures every test"
+_LATE = "the marker came while the test ran, and nothing was measured of it; --memory measures every test"
+_LATE_FOR_WINDOW = "the marker came while the test ran, and needs a window of its own; let a fixture add it"
 
 
 class Judge:
@@ -52,7 +53,8 @@ class Judge:
             judge(limit, usage, finished.sites, one_thread=one_thread) for limit in plan.limits if limit.phase == phase
         ]
         if phase == "call":
-            verdicts += [Verdict(limit, "not judged", reason=_LATE) for limit in plan.late]
+            reason = _LATE if request is None else _LATE_FOR_WINDOW
+            verdicts += [Verdict(limit, "not judged", reason=reason) for limit in plan.late]
         if plan.leaks is not None and phase == "call":
             unmeasured = usage.unmeasured
             if one_thread and not plan.leaks.limit.current_thread_only:

@@ -128,7 +128,7 @@ def _dumps(read: OptionReader, config: pytest.Config) -> Dumps | None:
     prefix = _prefix(read)
     shared = getattr(config, "workerinput", {}).get(_WORKER_KEY)
     where = read.given("--memray-bin-path")
-    if shared is None and (where is None or not where.value):
+    if shared is None and where is None:
         return None
     from pytest_memory.plugin.dumps import Dumps
 

@@ -149,6 +149,7 @@ class PhaseHooks(Hooks):
         "_settings",
         "_showcase",
         "_surrounding",
+        "_wall",
         "_windows",
         "attempt",
         "followers",
@@ -179,6 +180,7 @@ class PhaseHooks(Hooks):
         self.attempt: Attempt | None = None
         self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
         self._grown: tuple[str, int] | None = None
+        self._wall = perf_counter  # what freezegun replaces in this module would make seconds of what is not
         self.when_let_go: Callable[[str, int, int], None] | None = None
 
     @property
@@ -296,7 +298,8 @@ class PhaseHooks(Hooks):
                 window.begin(seed)
         began = clock()
         meter.measuring_seconds += began - arrived
-        attempt.began = began if clock is perf_counter else perf_counter()
+        wall = self._wall
+        attempt.began = began if clock is wall else wall()
         return attempt
 
     def _attempt(self, item: pytest.Item) -> Attempt:
@@ -361,7 +364,8 @@ class PhaseHooks(Hooks):
         meter = self._meter
         clock = meter.clock
         arrived = clock()
-        ended = arrived if clock is perf_counter else perf_counter()
+        wall = self._wall
+        ended = arrived if clock is wall else wall()
         window = attempt.window
         if window is not None:
             attempt.reading, attempt.window = window.finish(), None

@@ -150,13 +150,6 @@ class Fields:
             raise self._wrong(key, "a finite number")
         return value
 
-    def seconds(self, key: str) -> float:
-        """A finite number from 0 up."""
-        value = self.number(key)
-        if value < 0:
-            raise self._wrong(key, "a number of seconds from 0 up")
-        return value
-
     def fields(self, key: str) -> Fields:
         """An object."""
         value = self._members.get(key)

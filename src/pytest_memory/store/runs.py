@@ -263,7 +263,7 @@ def _phases(fields: Fields) -> dict[Phase, PhaseUsage]:
 def _phase(fields: Fields) -> PhaseUsage:
     heap, resident = fields.optional_fields("heap"), fields.optional_fields("resident")
     return PhaseUsage(
-        seconds=fields.seconds("seconds"),
+        seconds=fields.number("seconds"),
         heap=None if heap is None else _heap(heap),
         resident=None if resident is None else _resident(resident),
         unmeasured=fields.text("unmeasured", ""),

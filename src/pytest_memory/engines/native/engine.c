@@ -14,12 +14,18 @@ static uint64_t breaks[PM_LEDGERS]; /* how often hooks were found replaced under
 
 /* The child has the parent's tables, but no window: what it allocates is not the parent's. It may open its own. */
 static void after_fork_in_child(void) {
+    atomic_store(pm_tables_whole, false); /* if the kernel did not see to it: nobody waits for a lock of the parent's */
     forks++;
     pm_patch_forked();
     pm_windows_abandon();
     pm_threads_forked();
     pm_sites_abandon();
     pm_locks_forked();
+}
+
+/* A fork that calls no handlers, such as a signal handler's, is noticed at the next window's end or beginning. */
+static void notice_fork(void) {
+    if (!atomic_load_explicit(pm_tables_whole, memory_order_relaxed)) after_fork_in_child();
 }
 
 const char *pm_engine_install(const void *interpreter) {
@@ -59,7 +65,7 @@ static const char *place_python_hooks(void) {
 
 const char *pm_engine_open(struct pm_session *session) {
     if (ended) return "the interpreter is ending";
-    if (!atomic_load(pm_tables_whole)) after_fork_in_child(); /* of a fork that called no handlers */
+    notice_fork();
     const char *reason = put_in_place();
     if (!reason && session->request.ledger == PM_PYTHON) reason = place_python_hooks();
     if (reason) return reason;
@@ -74,6 +80,7 @@ const char *pm_engine_open(struct pm_session *session) {
 
 const char *pm_engine_close(struct pm_session *session, struct pm_reading *reading) {
     int which = session->request.ledger;
+    notice_fork();
     if (session->forks != forks) return "the process was forked inside the window";
     if (!session->window->used || session->window->serial != session->serial) return "the interpreter is ending";
     pm_window_close(which, session->window, reading);

@@ -16,7 +16,7 @@ _Atomic bool *pm_tables_whole;
 
 /* Handlers around a fork would have to hold the locks while those of other libraries run. Such a handler may wait for
  * a thread of its own to end, or for a lock under which that thread allocates: for ever, if that thread waits for us.
- * So nothing is held, and the child finds out by a page that the kernel empties for it (before Linux 4.14 it does not). */
+ * So nothing is held, and the child finds out by a page that the kernel empties for it (before Linux 4.14 only our own handler tells it). */
 const char *pm_locks_prepare(void) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     if (!pm_tables_whole) {

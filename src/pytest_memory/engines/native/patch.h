@@ -19,7 +19,8 @@ const char *pm_patch_install(const void *interpreter);
  * not have been loaded to its end: then nothing is seen to. */
 bool pm_patch_refresh(bool thorough);
 
-/* Wait for threads that load something. Not with the interpreter's lock, which what they load may be waiting for. */
+/* Wait for threads that load something. Not with the interpreter's lock, which what they load may be waiting for; but behind
+ * dlopen(), which has just waited for the same. */
 void pm_patch_settle(void);
 
 /* Something may be loaded without our seeing when it is done. */

@@ -113,7 +113,8 @@ struct pm_totals *pm_threads_own(void) {
 
 void pm_threads_forked(void) {
     pm_self.standing &= ~PM_MUTES; /* what else a signal handler that forks has interrupted goes on here, and ends */
-    for (uint32_t index = 1; index < POOL; index++) {
+    uint32_t used = atomic_load(&pool_used);
+    for (uint32_t index = 1; index < used; index++) {
         struct pm_totals *totals = &pool[index];
         atomic_store(&totals->owner, 0);
         atomic_store(&totals->left, false);
