@@ -140,13 +140,15 @@ static bool read_once(struct kernel *self, int file, char *text, size_t room) {
 /* statm is seven numbers in a line, status has a name in each. */
 static bool looks_like(int file, const char *text) {
     if (file == STATUS) return strstr(text, "VmHWM:") && strstr(text, "VmRSS:");
-    int numbers = 0;
-    while (*text >= '0' && *text <= '9') {
-        numbers++;
-        text += strspn(text, "0123456789");
-        if (*text == ' ') text++;
+    int spaces = 0; /* read six times a test, so each character is looked at once */
+    for (; *text != '\n'; text++) {
+        if (*text == ' ') {
+            spaces++;
+        } else if (*text < '0' || *text > '9') {
+            return false;
+        }
     }
-    return numbers == 7 && strcmp(text, "\n") == 0;
+    return spaces == 6 && !text[1];
 }
 
 /* What a file says, as text; false with an exception set. */

@@ -102,7 +102,7 @@ def _warnings(summary: Summary) -> Iterator[str]:
 def _table(records: Sequence[TestRecord], layout: Layout) -> Iterator[Line]:
     header = ("peak", "allocated", "allocs", "rss peak", "growth")
     rows = [_cells(record) for record in records]
-    columns = [i for i in range(len(header)) if any(row[i] != UNMEASURED for row in rows)]
+    columns = [i for i in range(len(header)) if any(row[i] != UNMEASURED for row in rows)] or [0]
     widths = {i: max(len(header[i]), *(len(row[i]) for row in rows)) for i in columns}
     room = max(20, layout.width - sum(width + len(GAP) for width in widths.values()))
     whole = layout.verbosity >= 1
