@@ -137,18 +137,12 @@ static bool read_once(struct kernel *self, int file, char *text, size_t room) {
     return length >= 0;
 }
 
-/* statm is seven numbers in a line, status has a name in each. */
+/* Numbers of pages in one line; and a name and an amount in each. */
 static bool looks_like(int file, const char *text) {
     if (file == STATUS) return strstr(text, "VmHWM:") && strstr(text, "VmRSS:");
-    int spaces = 0; /* read six times a test, so each character is looked at once */
-    for (; *text != '\n'; text++) {
-        if (*text == ' ') {
-            spaces++;
-        } else if (*text < '0' || *text > '9') {
-            return false;
-        }
-    }
-    return spaces == 6 && !text[1];
+    int spaces = 0;
+    for (; (unsigned)(*text - '0') < 10 || *text == ' '; text++) spaces += *text == ' ';
+    return spaces == 6 && text[0] == '\n' && !text[1];
 }
 
 /* What a file says, as text; false with an exception set. */
