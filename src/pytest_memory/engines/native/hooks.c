@@ -297,8 +297,10 @@ void *pm_hook_dlopen(const char *path, int flags) {
     pm_patch_expect();
     if (!path || !strchr(path, '/') || strchr(path, '$')) return pm_real.dlopen(path, flags);
     void *library = NULL;
+#ifdef RTLD_DEEPBIND /* musl has none */
     /* Where a library is looked for its own names first, free() may be its own. A slot that is bound later does not say so. */
     if (flags & RTLD_DEEPBIND && flags & RTLD_LAZY) library = pm_real.dlopen(path, (flags & ~RTLD_LAZY) | RTLD_NOW);
+#endif
     if (!library) library = pm_real.dlopen(path, flags);
     if (pm_load_state()) pm_patch_again();
     return library;
