@@ -124,23 +124,26 @@ uint32_t pm_sites_mark(struct pm_ledger *ledger) {
 }
 
 /* The tallies change before the counters: what is live at a new peak includes the block that made it. All under one
- * lock, so that with every stack captured the sites add up to the peak whatever other threads do. */
+ * lock, and a window that wants call stacks opens under it too, so that with every stack captured the sites add up to the
+ * peak whatever other threads do. */
 void pm_sites_allocated(struct pm_ledger *ledger, struct pm_thread *self, void *block, size_t size, bool exact) {
-    uint32_t *mark = NULL;
-    if (pm_may_lock(self) && state_of(ledger) & (PM_SAMPLE | PM_EVERY)) {
-        mark = pm_shadow_make(&ledger->marks, (uintptr_t)block);
-        if (!mark) atomic_fetch_add_explicit(&ledger->lost, 1, memory_order_relaxed);
-    }
-    if (!mark) { /* in a signal handler that interrupted this very table, in a fork, or without room */
+    if (!pm_may_lock(self)) { /* in a signal handler that interrupted this very table, or in a fork */
         pm_ledger_enter(ledger, self, block, size, 0);
         return;
     }
     int saved = errno;
+    uint32_t *mark = NULL;
     pm_lock(ledger, self);
-    uint32_t value = mark_now(ledger, exact);
-    pm_cell_set(mark, value);
-    tally(ledger, pm_epoch(ledger), pm_owner_bit(self), value, size, 1);
-    pm_ledger_enter(ledger, self, block, size, PM_SITE_BIT);
+    if (state_of(ledger) & (PM_SAMPLE | PM_EVERY)) {
+        mark = pm_shadow_make(&ledger->marks, (uintptr_t)block);
+        if (!mark) atomic_fetch_add_explicit(&ledger->lost, 1, memory_order_relaxed);
+    }
+    if (mark) {
+        uint32_t value = mark_now(ledger, exact);
+        pm_cell_set(mark, value);
+        tally(ledger, pm_epoch(ledger), pm_owner_bit(self), value, size, 1);
+    }
+    pm_ledger_enter(ledger, self, block, size, mark ? PM_SITE_BIT : 0);
     pm_unlock(ledger, self);
     errno = saved;
 }

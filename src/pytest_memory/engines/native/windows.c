@@ -123,11 +123,13 @@ struct pm_window *pm_window_open(const struct pm_request *request, const char **
         pm_sample_anew(ledger, &pm_self);
     }
     if (window->thread_only) pm_threads_own_begin(window->own);
+    if (request->sites) pm_lock(ledger, &pm_self);
     mark_start(request->ledger, window);
     atomic_store_explicit(&ledger->top, window, memory_order_release);
     publish();
     /* Last: whoever allocates in the new epoch finds the window, and who does not find it is older than the window. */
     atomic_store_explicit(&ledger->epoch, window->start, memory_order_release);
+    if (request->sites) pm_unlock(ledger, &pm_self);
     return window;
 }
 
