@@ -93,7 +93,7 @@ def test_ini_keys_and_another_path(pytester, run):
         (["--memory-guard=x%"], "'x%' is not a percentage"),
         (["--memory-guard=1GB", "--memory-guard-kill=90%"], "'90%' is not a percentage above 100"),
         (["--memory-guard-kill=90%"], "'90%' is not a percentage above 100"),
-        (["--memory-guard=1MB"], "--memory-guard: '1MB' is below what pytest holds already (* MiB); give it more"),
+        (["--memory-guard=1MB"], "--memory-guard: '1MB' is below what pytest holds already (* ?iB); give it more"),
         (["--memory-guard=1MB", "--memory-guard-kill=9999%"], "'1MB' is below what pytest holds already"),
         (["--memory-guard=0.0001%"], "'0.0001%' (* for each test process) is below what pytest holds already"),
     ],
