@@ -504,25 +504,21 @@ def is_controller(config: pytest.Config) -> bool:
     return not is_worker(config) and getattr(config.option, "dist", "no") != "no"
 
 
-def count_test_processes(config: pytest.Config) -> int:
-    """How many processes run tests: the workers of pytest-xdist, or this one."""
-    return max(1, len(getattr(config.option, "tx", None) or ())) if is_controller(config) else 1
+def written(config: pytest.Config, option: Option) -> tuple[object, str]:
+    """What somebody wrote for an option, or None, and the ini key that says it; empty if the command line does."""
+    value: object = getattr(config.option, option.dest, None)
+    if value is None:
+        foreign = config.stash.get(FOREIGN_KEYS, frozenset())
+        for name in option.ini:
+            if name not in foreign and (value := ini_value(config, name)) is not None:
+                return value, name
+    return value, ""
 
 
 def given_options(config: pytest.Config) -> list[tuple[Option, object, bool]]:
     """The options that somebody wrote, each with its value and whether it stands on the command line."""
-    given: list[tuple[Option, object, bool]] = []
-    foreign = config.stash.get(FOREIGN_KEYS, frozenset())
-    for option in OPTIONS:
-        value: object = getattr(config.option, option.dest, None)
-        from_flag = value is not None
-        if not from_flag:
-            for name in option.ini:
-                if name not in foreign and (value := ini_value(config, name)) is not None:
-                    break
-        if value is not None:
-            given.append((option, value, from_flag))
-    return given
+    found = [(option, *written(config, option)) for option in OPTIONS]
+    return [(option, value, not name) for option, value, name in found if value is not None]
 
 
 def is_to_be_checked(config: pytest.Config, given: list[tuple[Option, object, bool]]) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_memory.declaration import is_controller
 from pytest_memory.errors import InvalidValue
 from pytest_memory.units import human_bytes, parse_limit_size
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_memory.plugin.options import Given
 
 _DEFAULT_KILL = 125.0
@@ -60,6 +63,11 @@ class GuardSettings(NamedTuple):
         raise InvalidValue(
             f"{self.written}{share} is below what pytest holds already ({human_bytes(held)})", "give it more"
         )
+
+
+def count_test_processes(config: pytest.Config) -> int:
+    """How many processes run tests: the workers of pytest-xdist, or this one."""
+    return max(1, len(getattr(config.option, "tx", None) or ())) if is_controller(config) else 1
 
 
 def read_guard(given: Given | None, kill: Given | None) -> GuardSettings | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
-from pytest_memory.declaration import FOREIGN_KEYS, OPTIONS, Option, ini_value
+from pytest_memory.declaration import OPTIONS, Option, written
 
 if TYPE_CHECKING:
     from pytest_memory.errors import InvalidValue
@@ -64,19 +64,16 @@ class OptionReader:
             InvalidValue: A flag without a value, as ``--memory-limit=$LIMIT`` is where there is no ``LIMIT``.
         """
         option: Option = _BY_FLAG[flag]
-        value = getattr(self._config.option, option.dest, None)
-        if value is not None:
-            if not option.blank:
-                _refuse_blank(option, value)
-            return Given(value, flag, from_ini=False)
-        foreign = self._config.stash.get(FOREIGN_KEYS, frozenset())
-        for name in option.ini:
-            value = None if name in foreign else ini_value(self._config, name)
-            if option.kind == "optional" and isinstance(value, bool):  # in a TOML file
-                value = option.const if value else None
-            if value is not None:
-                return Given(value, f"ini key {name}", from_ini=True)
-        return None
+        value, name = written(self._config, option)
+        if name and option.kind == "optional" and isinstance(value, bool):  # in a TOML file
+            value = option.const if value else None
+        if value is None:
+            return None
+        if name:
+            return Given(value, f"ini key {name}", from_ini=True)
+        if not option.blank:
+            _refuse_blank(option, value)
+        return Given(value, flag, from_ini=False)
 
     def flag(self, flag: str) -> bool | None:
         """A switch: True, False, or None if nobody said."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.declaration import Hooks, count_test_processes, is_controller, is_worker
+from pytest_memory.declaration import Hooks, is_controller, is_worker
 from pytest_memory.instruments.started import process_started
 from pytest_memory.model.activity import ACTIVITIES, CONTROLLER
 from pytest_memory.plugin.recorder_places import SESSION_FOLDER, Place, make_place, tell_last_death
@@ -67,6 +67,7 @@ def register_recorder(config: pytest.Config, session: MemorySession) -> None:
 
 def _refuse_small_guard(config: pytest.Config, guard: GuardSettings) -> None:
     from pytest_memory.instruments.children import process_table
+    from pytest_memory.plugin.guard_settings import count_test_processes
     from pytest_memory.plugin.options import told_to_user
 
     held = process_table().resident(os.getpid())

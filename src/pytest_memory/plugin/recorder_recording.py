@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_memory.declaration import count_test_processes
 from pytest_memory.plugin.recorder_places import Place, log_path
 from pytest_memory.recorder.channel import JOURNAL_NAME
 from pytest_memory.recorder.journal import JournalWriter, create_journal
@@ -149,6 +148,8 @@ class Recording:
         }
 
     def _threshold(self, guard: GuardSettings) -> int | None:
+        from pytest_memory.plugin.guard_settings import count_test_processes
+
         threshold = guard.threshold(count_test_processes(self._config))
         if threshold is None:
             self._note("the memory guard is off: how much memory there is cannot be read here")
