@@ -14,7 +14,7 @@ from pytest_memory.meter import HeapWindow, active_meter
 @pytest.fixture
 def diary(monkeypatch):
     engine, lines = active_meter().engine, []
-    for owner, name in ((engine, "stand_aside"), (engine, "stand_by"), (HeapWindow, "open")):
+    for owner, name in ((engine, "stand_aside"), (engine, "stand_by"), (HeapWindow, "begin")):
         def noted(*args, name=name, original=getattr(owner, name), **options):
             lines.append(name)
             return original(*args, **options)
@@ -71,7 +71,7 @@ def test_timing_first_then_memory_with_nothing_of_ours_active(suite):
         + """
 def test_it(benchmark_memory, diary):
     benchmark_memory.pedantic(lambda: diary.append("call"), rounds=3, warmup_rounds=1)
-    assert diary == ["stand_aside"] + ["call"] * 4 + ["stand_by", "open", "open", "call"]
+    assert diary == ["stand_aside"] + ["call"] * 4 + ["stand_by", "begin", "begin", "call"]
 """
     )
     suite.run(outcomes={"passed": 1})
@@ -84,7 +84,7 @@ def test_timing_stays_untouched_while_every_test_is_measured(suite):
         + """
 def test_it(benchmark, diary):
     benchmark.pedantic(lambda: diary.append("call") or bytearray(3_000_000), rounds=2)
-    assert diary == ["open", "stand_aside", "call", "call", "stand_by", "open", "open", "call"]
+    assert diary == ["begin", "stand_aside", "call", "call", "stand_by", "begin", "begin", "call"]
 
 @pytest.mark.limit_memory("2 MB")
 def test_limit(benchmark):

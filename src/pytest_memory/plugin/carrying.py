@@ -9,7 +9,7 @@ tests in another process or log reports later or not at all, they get them when 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     import pluggy
 
-    from pytest_memory.plugin.phases import Attempt, PhaseHooks
+    from pytest_memory.plugin.bounds import Attempt
+    from pytest_memory.plugin.phases import PhaseHooks
     from pytest_memory.plugin.transport import Kept, Packed
 
 _KNOWN = frozenset(("_pytest", "pytest_memory", "xdist", "_hypothesis_pytestplugin"))
@@ -28,12 +29,17 @@ _KNOWN = frozenset(("_pytest", "pytest_memory", "xdist", "_hypothesis_pytestplug
 
 
 class Waiting:
-    """What was measured in this process and is on no report: the collector asks for it when a test is over."""
+    """What was measured in this process and is on no report: the collector asks for it when a test is over.
 
-    __slots__ = ("_phases",)
+    Attributes:
+        leave: To be told that the test is over.
+    """
+
+    __slots__ = ("_phases", "leave")
 
     def __init__(self, phases: PhaseHooks) -> None:
         self._phases = phases
+        self.leave = phases.leave
 
     def take(self, report: pytest.TestReport, location: object) -> tuple[str, list[Kept]]:
         """The node id of the test that a report tells of, and all there is of it, once.
@@ -48,10 +54,6 @@ class Waiting:
         finished, attempt.finished = attempt.finished, {}
         return attempt.nodeid, _kept(finished.values())
 
-    def leave(self) -> None:
-        """The test is over."""
-        self._phases.leave()
-
     def unfinished(self, last: object) -> tuple[str, list[Kept]] | None:
         """The node id and the phases of the test in which the session ended, if there is one.
 
@@ -65,9 +67,9 @@ class Waiting:
 
 
 def _kept(finished: Iterable[FinishedPhase | Kept]) -> list[Kept]:
-    phases = []
-    for phase in finished:  # no comprehension: before Python 3.12 it is a function that is made each time
-        phases.append(phase if isinstance(phase, tuple) else keep_phase(phase))
+    phases: list[Any] = [*finished]
+    if FinishedPhase in map(type, phases):  # seldom
+        return [keep_phase(phase) if isinstance(phase, FinishedPhase) else phase for phase in phases]
     return phases
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_memory.engines.base import WindowRequest
 from pytest_memory.model import PHASES
+from pytest_memory.plugin import bounds
 from pytest_memory.plugin.markers import TestMarks
 from pytest_memory.stacked import OWN_FRAMES
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from pytest_memory.policy.leaks import LeakLimit
 
 
-_PLUGGY = 3 + OWN_FRAMES
-"""Which caller of what opens a window runs the hooks of a call: :meth:`HeapWindow.open` is called by what a hook of
-ours calls, and the hook by pluggy. What is around that are pytest's frames, the same in every stack."""
+_PLUGGY = 1 + OWN_FRAMES + bounds.OWN_FRAMES
+"""Which caller of what opens a window runs the hooks: a hook of ours opens it, and is called by pluggy. What is around
+that are pytest's frames, the same in every stack."""
 
 
 class Plan:
@@ -132,7 +133,7 @@ class Planner:
                 detail="counters" if settings.detail == "counters" else "sampled",
                 totals=False,
                 native_frames=settings.memray.native,
-                outside=_PLUGGY - 1,
+                outside=_PLUGGY,
                 coarse=True,
             )
         dumps = settings.memray.dumps

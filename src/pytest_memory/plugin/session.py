@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_memory.meter import Meter
     from pytest_memory.model import EngineChoice, Environment, Run, Summary, TestRecord
-    from pytest_memory.plugin.phases import PhaseObserver
+    from pytest_memory.plugin.bounds import PhaseObserver
     from pytest_memory.plugin.settings import Settings
 
 SESSION: pytest.StashKey[MemorySession] = pytest.StashKey()
@@ -126,7 +126,8 @@ class MemorySession(Hooks):
 
     def total_measuring_seconds(self) -> float:
         """Time spent measuring, in all processes."""
-        return self.measuring_seconds + (self.meter.measuring_seconds if self.meter is not None else 0.0)
+        here = [part.measuring_seconds for part in (self.meter, self.phases) if part is not None]
+        return self.measuring_seconds + sum(here)
 
     def total_engine_bytes(self) -> int:
         """Resident memory of the engines' own tables, in all processes."""
