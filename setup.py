@@ -41,7 +41,7 @@ def extensions():
         *extension("_native", "engines/native", "*.c", libraries=["m"]),
         *extension("_garbage", "", "_garbage.c"),
         *extension("_stacked", "", "_stacked.c"),
-        *extension("_bounds", "plugin", "_bounds*.c"),
+        *extension("_phase_ends", "plugin", "_phase_ends*.c"),
         *extension("_keeping", "plugin", "_keeping.c"),
         *extension("_kernel", "instruments", "_kernel.c"),
         *extension("_cells", "recorder", "_*.c"),

@@ -90,8 +90,8 @@ class Meter:
 
     Attributes:
         clock: The same.
-        measuring_seconds: Time spent opening, closing and reading heap windows so far; whoever opens windows may add to
-            it what it takes besides.
+        measuring_seconds: Time spent opening and closing heap windows so far, by their own :meth:`HeapWindow.open` and
+            :meth:`HeapWindow.close`; the hooks around phases count their own.
         open_resident: Opens a window over resident memory, or gives ``None`` where it is not read.
     """
 

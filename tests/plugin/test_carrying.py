@@ -1,10 +1,13 @@
 """How measurements get onto reports: when they are logged, or when they are made, with the same records either way."""
 
+import importlib
 import json
 import sys
+import time
 
 import pytest
 
+from pytest_memory.meter import HeapWindow
 from pytest_memory.store.runs import read_run
 
 SUITE = """
@@ -221,7 +224,7 @@ def test_the_seconds_of_a_phase_are_real_where_a_test_stops_the_clock(pytester):
             real = time.perf_counter
             with pytest.MonkeyPatch.context() as patch:
                 for name, module in list(sys.modules.items()):
-                    if name == "time" or name.startswith("pytest_memory"):
+                    if module is not None and (name == "time" or name.startswith("pytest_memory")):
                         for attribute in [key for key, value in vars(module).items() if value is real]:
                             patch.setattr(module, attribute, lambda: 1e9)
                 assert time.perf_counter() == 1e9
@@ -233,6 +236,47 @@ def test_the_seconds_of_a_phase_are_real_where_a_test_stops_the_clock(pytester):
     pytester.runpytest("--memory", "--memory-report=run.json").assert_outcomes(passed=1)
     (record,) = read_run(pytester.path / "run.json").records
     assert all(0 <= phase.seconds < 60 for phase in record.phases.values())
+
+
+def test_a_session_that_begins_while_the_clock_stands_still(pytester, monkeypatch):
+    """A test that has exchanged the clock runs a session of its own in its process."""
+    importlib.import_module("pytest_memory.plugin.phases")
+    monkeypatch.setattr(time, "perf_counter", lambda: 1e9)
+    pytester.makepyfile("import time\ndef test_slow(): time.sleep(0.05)")
+    arguments = "--memory", "--memory-report=run.json", "-pno:benchmark"  # which asks what kind of clock it is
+    pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
+    (record,) = read_run(pytester.path / "run.json").records
+    assert record.phases["call"].seconds >= 0.05
+
+
+def test_each_window_opens_once(pytester, monkeypatch):
+    """Also that of the first test which is no function, and of a function after one whose setup did not pass."""
+    opened, begin = [], HeapWindow.begin
+
+    def spy(self, seed):
+        opened.append(self)
+        begin(self, seed)
+
+    monkeypatch.setattr(HeapWindow, "begin", spy)
+    pytester.makepyfile(
+        """
+        import unittest
+        import pytest
+
+        class TestSkipped(unittest.TestCase):
+            @pytest.mark.skip("why not")
+            def test_skipped(self): pass
+
+        def test_function(): pass
+
+        class TestMethod(unittest.TestCase):
+            def test_method(self): pass
+        """
+    )
+    for chosen, count in ((), 2 + 3 + 3), (("-k", "Method"), 3):
+        pytester.runpytest_inprocess("--memory", *chosen)
+        assert len(opened) == count
+        opened.clear()
 
 
 def test_reports_that_are_logged_late(run):

@@ -137,17 +137,8 @@ static bool read_once(struct kernel *self, int file, char *text, size_t room) {
     return length >= 0;
 }
 
-/* Numbers of pages in one line; and a name and an amount in each. */
-static bool looks_like(int file, const char *text) {
-    if (file == STATUS) return strstr(text, "VmHWM:") && strstr(text, "VmRSS:");
-    int spaces = 0;
-    for (; (unsigned)(*text - '0') < 10 || *text == ' '; text++) spaces += *text == ' ';
-    return spaces == 6 && text[0] == '\n' && !text[1];
-}
-
-/* What a file says, as text; false with an exception set. */
-static bool read_text(struct kernel *self, int file, char *text, size_t room) {
-    if (read_once(self, file, text, room) && looks_like(file, text)) return true;
+/* Once more, if it was not read or was no such file: it may be somebody else's by now. False with an exception set. */
+static bool read_again(struct kernel *self, int file, char *text, size_t room) {
     if (!at_hand(self, file)) return false;
     if (read_once(self, file, text, room)) return true;
     fail(self, file);
@@ -181,11 +172,31 @@ static bool at_home(struct kernel *self) {
     return connect_here(self);
 }
 
+/* Seven numbers of pages in one line, of which the second counts those that are resident. Looked through once, twice for
+ * each phase of each test. */
+static bool read_pages(const char *text, unsigned long long *resident) {
+    unsigned long long number = 0;
+    for (int numbers = 1; ; text++) {
+        unsigned digit = (unsigned)(*text - '0');
+        if (digit < 10) {
+            number = 10 * number + digit;
+            continue;
+        }
+        if (numbers == 2) *resident = number;
+        if (*text != ' ') return numbers == 7 && text[0] == '\n' && !text[1];
+        numbers++;
+        number = 0;
+    }
+}
+
 static long long resident_now(struct kernel *self) {
     char text[128];
-    if (!read_text(self, STATM, text, sizeof text)) return -1;
-    const char *second = strchr(text, ' ');
-    return second ? strtoll(second, NULL, 10) * self->page : 0;
+    unsigned long long pages = 0;
+    if (!read_once(self, STATM, text, sizeof text) || !read_pages(text, &pages)) {
+        if (!read_again(self, STATM, text, sizeof text)) return -1;
+        (void)read_pages(text, &pages);
+    }
+    return (long long)pages * self->page;
 }
 
 static long long maximum_now(void) {
@@ -201,7 +212,8 @@ static long long field(const char *text, const char *name) {
 /* Resident bytes and the mark as status has them. */
 static bool read_status(struct kernel *self, long long *resident, long long *mark) {
     char text[4096];
-    if (!read_text(self, STATUS, text, sizeof text)) return false;
+    bool whole = read_once(self, STATUS, text, sizeof text) && strstr(text, "VmHWM:") && strstr(text, "VmRSS:");
+    if (!whole && !read_again(self, STATUS, text, sizeof text)) return false;
     *resident = field(text, "VmRSS:");
     *mark = field(text, "VmHWM:");
     return true;

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pluggy
 
-    from pytest_memory.plugin.bounds import Attempt
+    from pytest_memory.plugin.phase_ends import Attempt
     from pytest_memory.plugin.phases import PhaseHooks
     from pytest_memory.plugin.transport import Kept, Packed
 

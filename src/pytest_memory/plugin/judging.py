@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_memory.engines.base import HeapReading
-    from pytest_memory.plugin.bounds import Attempt
+    from pytest_memory.plugin.phase_ends import Attempt
     from pytest_memory.plugin.settings import Settings
     from pytest_memory.plugin.transport import FinishedPhase
     from pytest_memory.policy.leaks import LeakLimit

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from pytest_memory.plugin.settings import Settings
 
-_MARKS = frozenset(("limit_memory", "limit_leaks"))
+MARKS = frozenset(("limit_memory", "limit_leaks"))
+"""Those that limit a test."""
 
 
 class MarkerCheck(Hooks):
@@ -68,25 +69,28 @@ class TestMarks:
 
     Tests come one after another, most with the parents of the one before: those are climbed once. Their markers are
     looked at each time, since they may change, and found among their attributes: that takes a tenth of asking for them.
+
+    Attributes:
+        parents: The attributes of all nodes that the last test is in.
     """
 
-    __slots__ = ("_parent", "_parents")
+    __slots__ = ("_parent", "parents")
     __test__ = False  # no test of pytest's
 
     def __init__(self) -> None:
         self._parent: pytest.Collector | None = None
-        self._parents: list[dict[str, Any]] = []
+        self.parents: list[dict[str, Any]] = []
 
     def of(self, item: pytest.Item) -> list[pytest.Mark]:
         """Those of one test, the closest first."""
         parent = item.parent
         if parent is not self._parent:
             self._parent = parent
-            self._parents = [vars(node) for node in parent.listchain()[::-1]] if parent is not None else []
+            self.parents = [vars(node) for node in parent.listchain()[::-1]] if parent is not None else []
         own = item.own_markers
-        found = [mark for mark in own if mark.name in _MARKS] if own else []
-        for attributes in self._parents:
+        found = [mark for mark in own if mark.name in MARKS] if own else []
+        for attributes in self.parents:
             markers = attributes["own_markers"]
             if markers:
-                found += [mark for mark in markers if mark.name in _MARKS]
+                found += [mark for mark in markers if mark.name in MARKS]
         return found

@@ -9,9 +9,9 @@ import pytest
 
 from pytest_memory.declaration import Hooks
 from pytest_memory.model import HeapUsage
-from pytest_memory.plugin.bounds import Attempt
 from pytest_memory.plugin.failing import MemoryLimitExceeded
 from pytest_memory.plugin.memray_settings import share_dumps
+from pytest_memory.plugin.phase_ends import Attempt
 from pytest_memory.plugin.phases import PhaseHooks
 from pytest_memory.plugin.session import MemorySession
 from pytest_memory.plugin.terminal import write_line

@@ -9,7 +9,7 @@ import pytest
 from pytest_memory.declaration import is_worker
 
 if TYPE_CHECKING:
-    from pytest_memory.plugin.bounds import Attempt
+    from pytest_memory.plugin.phase_ends import Attempt
     from pytest_memory.plugin.session import MemorySession
     from pytest_memory.plugin.transport import FinishedPhase
 

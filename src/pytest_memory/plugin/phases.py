@@ -17,9 +17,10 @@ import pytest
 
 from pytest_memory.declaration import SESSION_PLUGIN, Hooks
 from pytest_memory.model import NOTABLE_GROWTH, PHASES
-from pytest_memory.plugin.bounds import CALL, SETUP, TEARDOWN, Attempt, Bounds, Planned
 from pytest_memory.plugin.calls import passes_pyfunc_call
 from pytest_memory.plugin.carrying import others_report
+from pytest_memory.plugin.markers import MARKS
+from pytest_memory.plugin.phase_ends import CALL, SETUP, TEARDOWN, Attempt, PhaseEnds, Planned
 from pytest_memory.plugin.plan import Planner, sampling_seed
 from pytest_memory.plugin.stacks import sites_of_test, surrounding_calls
 from pytest_memory.plugin.transport import FinishedPhase
@@ -27,16 +28,16 @@ from pytest_memory.plugin.transport import FinishedPhase
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from pytest_memory.meter import HeapWindow, Meter
+    from pytest_memory.meter import Clock, HeapWindow, Meter
     from pytest_memory.model import Phase, PhaseUsage
-    from pytest_memory.plugin.bounds import PhaseObserver
     from pytest_memory.plugin.judging import Judge
+    from pytest_memory.plugin.phase_ends import PhaseObserver
     from pytest_memory.plugin.plan import Plan
     from pytest_memory.plugin.settings import Settings
     from pytest_memory.plugin.transport import Showcase
 
 
-class PhaseHooks(Bounds, Hooks):
+class PhaseHooks(PhaseEnds, Hooks):
     """Measures each phase of each test in this process, and has those judged that a limit binds.
 
     Args:
@@ -45,6 +46,7 @@ class PhaseHooks(Bounds, Hooks):
         observers: Told of the beginning and end of each phase.
         showcase: Keeps the call stacks of the tests that the report shows.
         junit: As in :class:`MadeReports`.
+        wall: As in :class:`PhaseEnds`. A default, since a test may exchange what any module has of ``time``.
 
     Attributes:
         followers: Called with each phase that was held against limits and broke none; what they raise fails the phase.
@@ -57,7 +59,6 @@ class PhaseHooks(Bounds, Hooks):
         "_judge",
         "_junit",
         "_kind",
-        "_met_other_kind",
         "_meter",
         "_other_kinds",
         "_planned",
@@ -77,9 +78,9 @@ class PhaseHooks(Bounds, Hooks):
         showcase: Showcase,
         *,
         junit: bool = False,
+        wall: Clock = time.perf_counter,
     ) -> None:
         capabilities = meter.engine.capabilities
-        wall = time.perf_counter  # kept: a test may exchange it for one that stands still
         super().__init__(
             meter.clock, wall, meter.open_resident, gc.collect, sampling_seed, observers, capabilities.cheap
         )
@@ -91,7 +92,6 @@ class PhaseHooks(Bounds, Hooks):
         self._planned = self._planned_for(self._planner.usual)
         self._surrounding = surrounding_calls()
         self._other_kinds = False
-        self._met_other_kind = False
         self._kind: type[pytest.Item] | None = None
         self._judge: Judge | None = None
         self.followers: list[Callable[[Attempt, FinishedPhase], None]] = []
@@ -117,9 +117,9 @@ class PhaseHooks(Bounds, Hooks):
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Read resident memory around the call and judge it; the heap is measured further in."""
+        others = self._other_kinds
         attempt = self.begin(item, CALL)
-        if self._met_other_kind:  # perhaps just now: the hooks of this call run already, without what it needs
-            self._met_other_kind = False
+        if self._other_kinds is not others:  # the hooks of this call run already, without the one just registered
             self.open_call_window(item)
         try:
             result = yield
@@ -169,6 +169,8 @@ class PhaseHooks(Bounds, Hooks):
         if plan is not self._planned.plan:  # most tests share one
             self._planned = self._planned_for(plan)
         attempt.follow(self._planned)
+        if plan is self._planner.expected:
+            self.expect_alike(attempt, self._planner.marks.parents, MARKS)
         if plan.judged:
             self._judging()  # what it loads should not be loaded between the windows of a test
         if self.made_reports is None or (plan.judged and not self.made_reports):
@@ -204,7 +206,7 @@ class PhaseHooks(Bounds, Hooks):
         from pytest_memory.plugin.other_kinds import OtherKinds
 
         item.config.pluginmanager.register(OtherKinds(self), f"{SESSION_PLUGIN}-other-kinds")
-        self._other_kinds = self._met_other_kind = True
+        self._other_kinds = True
 
     def _planned_for(self, plan: Plan) -> Planned:
         """The plan with the windows that it asks for, to be opened for each test that has it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_memory.engines.base import WindowRequest
 from pytest_memory.model import PHASES
-from pytest_memory.plugin import bounds
+from pytest_memory.plugin import phase_ends
 from pytest_memory.plugin.markers import TestMarks
 from pytest_memory.stacked import OWN_FRAMES
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_memory.policy.leaks import LeakLimit
 
 
-_PLUGGY = 1 + OWN_FRAMES + bounds.OWN_FRAMES
+_PLUGGY = 1 + OWN_FRAMES + phase_ends.OWN_FRAMES
 """Which caller of what opens a window runs the hooks: a hook of ours opens it, and is called by pluggy. What is around
 that are pytest's frames, the same in every stack."""
 
@@ -83,7 +83,9 @@ class Planner:
         metrics: What the engine can measure.
         measured: The phases whose heap is measured of every test.
         resident: Resident memory is read in every phase of every test.
+        marks: Finds the markers that limit a test.
         usual: The plan of all tests without limits; nothing where each of them leaves a capture of its own.
+        expected: The same, where no test without such a marker has another.
     """
 
     def __init__(self, settings: Settings, capabilities: Capabilities) -> None:
@@ -93,14 +95,15 @@ class Planner:
         if settings.measure and capabilities.metrics:
             self.measured = PHASES if capabilities.cheap else ("call",)
         self.resident = settings.resident != "off" and (settings.measure or settings.flight.growth is not None)
-        self._marks = TestMarks()
+        self.marks = TestMarks()
         self._limits = settings.limits
         self._captures = settings.memray.dumps is not None
         self.usual = NOTHING if self._captures else self._without_limits(None)
+        self.expected = None if self._captures or self._limits else self.usual
 
     def plan(self, item: pytest.Item) -> Plan:
         """What to measure of a test; a marker that cannot be understood makes a plan with a problem."""
-        marks = self._marks.of(item)
+        marks = self.marks.of(item)
         if marks or self._limits:
             from pytest_memory.plugin.limited import limited_plan
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_memory.meter import Meter
     from pytest_memory.model import EngineChoice, Environment, Run, Summary, TestRecord
-    from pytest_memory.plugin.bounds import PhaseObserver
+    from pytest_memory.plugin.phase_ends import PhaseObserver
     from pytest_memory.plugin.settings import Settings
 
 SESSION: pytest.StashKey[MemorySession] = pytest.StashKey()

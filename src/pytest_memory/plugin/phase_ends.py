@@ -1,4 +1,4 @@
-"""The two ends of each phase of each test, in C where there was a compiler (``_bounds.c``).
+"""The two ends of each phase of each test, in C where there was a compiler (``_phase_ends.c``).
 
 Each test passes eight of them, and most in the same way: a plan shared with all others, no limit, nothing to tell but
 numbers. That way is here. Where something else is to be done, a method is called that :class:`PhaseHooks
@@ -7,7 +7,7 @@ numbers. That way is here. Where something else is to be done, a method is calle
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_memory.model import LARGE_PHASE, NOTABLE_GROWTH, PHASES, PhaseUsage
 from pytest_memory.model.activity import ACTIVITIES
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
             ...
 
 
-__all__ = ["CALL", "OWN_FRAMES", "PASSED_BY", "SETUP", "TEARDOWN", "Attempt", "Bounds", "Planned"]
+__all__ = ["CALL", "OWN_FRAMES", "PASSED_BY", "SETUP", "TEARDOWN", "Attempt", "PhaseEnds", "Planned"]
 
 SETUP, CALL, TEARDOWN = range(len(PHASES))
 """Phases by their place in ``PHASES``."""
@@ -72,12 +72,12 @@ class PythonPlanned:
         windows: One for each phase, or ``None``.
     """
 
-    __slots__ = ("anything", "plan", "windows")
+    __slots__ = ("asks_anything", "plan", "windows")
 
     def __init__(self, plan: Plan, windows: Windows) -> None:
         self.plan = plan
         self.windows = windows
-        self.anything = plan.resident or plan.judged or any(window is not None for window in windows)
+        self.asks_anything = plan.resident or plan.judged or any(window is not None for window in windows)
 
 
 class PythonAttempt:
@@ -140,7 +140,7 @@ class PythonAttempt:
         return len(self._attributes["own_markers"])
 
 
-class PythonBounds:
+class PythonPhaseEnds:
     """Begins and ends the phases of tests, and the heap window of their calls.
 
     Args:
@@ -263,7 +263,7 @@ class PythonBounds:
         for observer in self._observers:
             if observer.takes_usage:
                 observer.phase_ended(usage)
-        finished = self._settle(attempt, phase, usage, sites) if planned.anything else None
+        finished = self._settle(attempt, phase, usage, sites) if planned.asks_anything else None
         self.measuring_seconds += clock() - arrived
         return finished
 
@@ -280,6 +280,17 @@ class PythonBounds:
         attempt.finished[name] = name, seconds, unmeasured, heap, resident, (), ()
         return None
 
+    def expect_alike(self, attempt: PythonAttempt, parents: list[dict[str, Any]], limits: frozenset[str], /) -> None:
+        """Tests like this one, of its kind, with its parent, and without a limit in a marker, have its plan.
+
+        Of them :meth:`meet` could find out nothing that is new. It is called all the same here; in C it is not.
+
+        Args:
+            attempt: One that has the usual plan.
+            parents: The attributes of all nodes that its test is in.
+            limits: Names of markers.
+        """
+
     def leave(self) -> None:
         """The report of a teardown is made and about to be logged: the test is over."""
         for observer in self._observers:
@@ -292,10 +303,10 @@ class PythonBounds:
         window = attempt.planned.windows[CALL] if attempt is not None and attempt.item is item else None
         if attempt is None or window is None:
             return None
-        if attempt.window is not None:
-            attempt.window.finish()
         clock = self._clock
         arrived = clock()
+        if attempt.window is not None:
+            attempt.window.finish()
         seed = self._take(attempt, window, CALL)
         # Inside the window another look at the clock would count, if what it needs was not left by this one.
         ready = clock()
@@ -329,10 +340,10 @@ class PythonBounds:
 
 
 try:
-    from pytest_memory.plugin._bounds import Attempt, Bounds, Planned
+    from pytest_memory.plugin._phase_ends import Attempt, PhaseEnds, Planned
 
     OWN_FRAMES = 0
     """How many frames of Python stand between the hook that opens a window and who opens what measures."""
 except ImportError:  # there was no compiler
-    Attempt, Bounds, Planned = PythonAttempt, PythonBounds, PythonPlanned  # type: ignore[assignment,misc]
+    Attempt, PhaseEnds, Planned = PythonAttempt, PythonPhaseEnds, PythonPlanned  # type: ignore[assignment,misc]
     OWN_FRAMES = 1

@@ -1,6 +1,9 @@
 """The two ends of each phase, in C and in Python: the same rules."""
 
 import gc
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -15,24 +18,24 @@ from pytest_memory.model import (
     PhaseUsage,
     ResidentUsage,
 )
-from pytest_memory.plugin.bounds import (
+from pytest_memory.plugin.phase_ends import (
     CALL,
     PASSED_BY,
     SETUP,
     TEARDOWN,
     PythonAttempt,
-    PythonBounds,
+    PythonPhaseEnds,
     PythonPlanned,
 )
 
 try:
-    from pytest_memory.plugin import _bounds
+    from pytest_memory.plugin import _phase_ends
 except ImportError:
-    _bounds = None
+    _phase_ends = None
 
-KINDS = [pytest.param((PythonPlanned, PythonAttempt, PythonBounds), id="Python")]
-if _bounds is not None:
-    KINDS.append(pytest.param((_bounds.Planned, _bounds.Attempt, _bounds.Bounds), id="C"))
+KINDS = [pytest.param((PythonPlanned, PythonAttempt, PythonPhaseEnds), id="Python")]
+if _phase_ends is not None:
+    KINDS.append(pytest.param((_phase_ends.Planned, _phase_ends.Attempt, _phase_ends.PhaseEnds), id="C"))
 
 SITE = AllocationSite(1, 1, ())
 
@@ -73,10 +76,10 @@ class Observer:
 
 
 class Session:
-    """What stands at the bounds, and all that they are told and tell."""
+    """What stands at the ends, and all that they are told and tell."""
 
-    def __init__(self, kinds, *, cheap=True, wall=None):
-        self.planned_kind, attempt_kind, bounds_kind = kinds
+    def __init__(self, kinds, *, cheap=True, clock=None, wall=None):
+        self.planned_kind, attempt_kind, ends_kind = kinds
         self.log = []
         self.time = 0.0
         self.sizes = ResidentUsage(100, 200, 300)
@@ -85,7 +88,7 @@ class Session:
         self.planned = self.plan()
         session = self
 
-        class Hooks(bounds_kind):
+        class Hooks(ends_kind):
             """The seldom ways."""
 
             def meet(self, item):
@@ -107,8 +110,8 @@ class Session:
                 assert type(usage) is PhaseUsage
                 return phase, usage
 
-        clock = self.clock
-        self.bounds = Hooks(clock, wall or clock, self.open_resident, self.collect, self.seed, self.observers, cheap)
+        clock = clock or self.clock
+        self.ends = Hooks(clock, wall or clock, self.open_resident, self.collect, self.seed, self.observers, cheap)
 
     def clock(self):
         self.time += 1
@@ -133,7 +136,7 @@ class Session:
 
     def run(self, item, phase):
         """One phase, from its beginning to its end."""
-        return self.bounds.end(self.bounds.begin(item, phase), phase)
+        return self.ends.end(self.ends.begin(item, phase), phase)
 
 
 @pytest.fixture(params=KINDS)
@@ -155,41 +158,41 @@ def test_the_usual_way(session):
     """Setup and teardown are measured from end to end, the call further in; only numbers are kept."""
     windows = [Window(session.log) for _ in PHASES]
     session.planned = session.plan(*windows, resident=True)
-    item, bounds = session.item(), session.bounds
+    item, ends = session.item(), session.ends
     assert session.run(item, SETUP) is None
     assert session.log == ["meet", "enter a 1 f::a", "resident", "begin 0", "finish"]
     session.log.clear()
-    attempt = bounds.begin(item, CALL)
+    attempt = ends.begin(item, CALL)
     assert session.log == ["enter a 2 f::a", "resident"]
-    assert bounds.open_call_window(item) is windows[CALL] is attempt.window
-    bounds.close_call_window(windows[CALL])
+    assert ends.open_call_window(item) is windows[CALL] is attempt.window
+    ends.close_call_window(windows[CALL])
     assert attempt.window is None
-    assert bounds.end(attempt, CALL) is None
+    assert ends.end(attempt, CALL) is None
     assert session.run(item, TEARDOWN) is None
     assert session.log[2:] == ["begin 0", "finish", "enter a 3 f::a", "resident", "begin 0", "finish"]
-    assert bounds.attempt is attempt
+    assert ends.attempt is attempt
     assert (attempt.item, attempt.nodeid, attempt.location) == (item, "f::a", ("a",))
     assert attempt.plan is session.planned.plan
     expected = {
         phase: (phase, attempt.finished[phase][1], "", HeapUsage(peak=7), session.sizes, (), ()) for phase in PHASES
     }
     assert attempt.finished == expected
-    bounds.leave()
+    ends.leave()
     assert session.log[-1] == "leave"
 
 
 def test_seconds(session):
     """A phase is as long as from when all is ready to when it ends; the rest is what measuring took."""
     session.planned = session.plan(Window(session.log), Window(session.log), None)
-    item, bounds = session.item(), session.bounds
-    attempt = bounds.begin(item, SETUP)  # 1, 2
+    item, ends = session.item(), session.ends
+    attempt = ends.begin(item, SETUP)  # 1, 2
     session.time = 10
-    bounds.end(attempt, SETUP)  # 11, 12
+    ends.end(attempt, SETUP)  # 11, 12
     assert attempt.finished["setup"][1] == 11 - 2
-    assert bounds.measuring_seconds == 2
-    bounds.open_call_window(item)  # two looks before it opens
-    bounds.close_call_window(attempt.window)
-    assert bounds.measuring_seconds == 4
+    assert ends.measuring_seconds == 2
+    ends.open_call_window(item)  # two looks before it opens
+    ends.close_call_window(attempt.window)
+    assert ends.measuring_seconds == 4
 
 
 @pytest.mark.parametrize(("cheap", "looks"), [(True, 2), (False, 3)])
@@ -197,9 +200,9 @@ def test_the_clock_is_looked_at_inside_the_window_if_that_matters_little(kinds, 
     """What a look leaves behind would count where opening costs nothing."""
     session = Session(kinds, cheap=cheap)
     session.planned = session.plan(None, Window(session.log), None)
-    session.bounds.begin(session.item(), SETUP)
+    session.ends.begin(session.item(), SETUP)
     session.time = 0
-    session.bounds.open_call_window(session.bounds.attempt.item)
+    session.ends.open_call_window(session.ends.attempt.item)
     assert session.time == looks
 
 
@@ -209,8 +212,21 @@ def test_two_clocks(kinds):
     session = Session(kinds, wall=lambda: next(times))
     session.planned = session.plan(resident=True)
     session.run(session.item(), SETUP)
-    assert session.bounds.attempt.finished["setup"][1] == 7
-    assert session.bounds.measuring_seconds == 2
+    assert session.ends.attempt.finished["setup"][1] == 7
+    assert session.ends.measuring_seconds == 2
+
+
+@pytest.mark.parametrize("measuring", [time.perf_counter, time.thread_time])
+def test_the_clocks_that_sessions_have(kinds, measuring):
+    """Asked by the interpreter or not, they say the same."""
+    session = Session(kinds, clock=measuring, wall=time.perf_counter)
+    session.planned = session.plan(resident=True)
+    began, measured = time.perf_counter(), measuring()
+    attempt = session.ends.begin(session.item(), SETUP)
+    time.sleep(0.05)
+    session.ends.end(attempt, SETUP)
+    assert 0.05 <= attempt.finished["setup"][1] <= time.perf_counter() - began
+    assert 0 < session.ends.measuring_seconds <= measuring() - measured
 
 
 def test_the_observer_comes_first_and_may_come_late(session):
@@ -223,7 +239,7 @@ def test_the_observer_comes_first_and_may_come_late(session):
     session.planned = session.plan(Window(session.log), None, None)
     session.run(item, SETUP)
     assert session.log == ["meet", "enter a 1 f::a", "enter a 1 f::a", "begin 0", "finish"]
-    session.bounds.leave()
+    session.ends.leave()
     assert session.log[-2:] == ["leave", "leave"]
 
 
@@ -232,7 +248,7 @@ def test_an_observer_takes_what_was_used(session):
     session.run(session.item(), SETUP)
     session.observer.takes_usage = True
     session.run(session.item(), SETUP)
-    assert session.bounds.attempt.finished == {}
+    assert session.ends.attempt.finished == {}
     session.planned = session.plan(Window(session.log), None, None, resident=True)
     session.run(session.item(), SETUP)
     nothing, usage = session.observer.taken
@@ -248,9 +264,9 @@ def test_what_is_seldom_is_concluded(session):
     assert session.run(item, SETUP)[0] == "setup"
     session.planned = session.plan(Window(session.log), None, None)
     assert session.run(item, SETUP) is None
-    session.bounds.made_reports = False
+    session.ends.made_reports = False
     assert session.run(item, SETUP) is None
-    session.bounds.made_reports = True
+    session.ends.made_reports = True
     name, usage = session.run(item, SETUP)
     assert (name, usage.heap) == ("setup", HeapUsage(peak=7))
 
@@ -273,10 +289,10 @@ def test_call_stacks_of_a_fixture_matter_if_it_is_large(session, phase, usage, m
     windows[phase].answer = HeapReading(usage, (SITE,))
     session.planned = session.plan(*windows)
     item = session.item()
-    attempt = session.bounds.begin(item, phase)
+    attempt = session.ends.begin(item, phase)
     if phase == CALL:
-        session.bounds.open_call_window(item)
-    assert (session.bounds.end(attempt, phase) is not None) is more
+        session.ends.open_call_window(item)
+    assert (session.ends.end(attempt, phase) is not None) is more
     assert (PHASES[phase] in attempt.finished) is not more
 
 
@@ -286,7 +302,7 @@ def test_a_phase_that_was_passed_by(session):
     item = session.item()
     session.run(item, SETUP)
     session.run(item, CALL)
-    finished = session.bounds.attempt.finished
+    finished = session.ends.attempt.finished
     assert finished["call"][2:4] == (PASSED_BY, None)
     assert finished["setup"][2:4] == ("", None)
 
@@ -297,7 +313,7 @@ def test_the_reason_of_an_engine_is_kept(session):
     window.answer = HeapReading(None, unmeasured="refused")
     session.planned = session.plan(window, None, None)
     session.run(session.item(), SETUP)
-    assert session.bounds.attempt.finished["setup"][2:4] == ("refused", None)
+    assert session.ends.attempt.finished["setup"][2:4] == ("refused", None)
 
 
 def test_seeds_and_collections(session):
@@ -306,9 +322,9 @@ def test_seeds_and_collections(session):
     session.planned = session.plan(setup, call, Window(session.log, collect=True))
     item = session.item()
     session.run(item, SETUP)
-    session.bounds.begin(item, CALL)
-    session.bounds.open_call_window(item)
-    session.bounds.end(session.bounds.attempt, CALL)
+    session.ends.begin(item, CALL)
+    session.ends.open_call_window(item)
+    session.ends.end(session.ends.attempt, CALL)
     session.run(item, TEARDOWN)
     said = [line for line in session.log if line.startswith(("begin", "collect"))]
     assert said == ["begin of f::a setup", "collect", "begin of f::a call", "collect", "begin 0"]
@@ -318,14 +334,14 @@ def test_a_setup_begins_another_attempt(session):
     """A rerun is one; so is another test whose setup never came."""
     item, other = session.item(), session.item("b")
     session.run(item, SETUP)
-    first = session.bounds.attempt
+    first = session.ends.attempt
     session.run(item, SETUP)
-    assert session.bounds.attempt is not first
-    second = session.bounds.attempt
+    assert session.ends.attempt is not first
+    second = session.ends.attempt
     session.run(item, TEARDOWN)
-    assert session.bounds.attempt is second
+    assert session.ends.attempt is second
     session.run(other, CALL)
-    assert session.bounds.attempt.item is other
+    assert session.ends.attempt.item is other
 
 
 def test_markers_that_come_late(session):
@@ -334,38 +350,80 @@ def test_markers_that_come_late(session):
     session.run(item, SETUP)
     item.own_markers.append("before")
     session.log.clear()
-    attempt = session.bounds.begin(item, CALL)
+    attempt = session.ends.begin(item, CALL)
     assert session.log[0] == "meet"
     item.own_markers.append("during")
     session.planned = session.plan(judged=True)
-    assert session.bounds.end(attempt, CALL)[0] == "call"
+    assert session.ends.end(attempt, CALL)[0] == "call"
     assert session.log[-1] == "marked meanwhile"
     session.log.clear()
     item.own_markers.append("teardown")
-    session.bounds.end(session.bounds.begin(item, TEARDOWN), TEARDOWN)
+    session.ends.end(session.ends.begin(item, TEARDOWN), TEARDOWN)
     assert "marked meanwhile" not in session.log
+
+
+def test_tests_alike(session):
+    """Of one kind, with one parent, without limits: they have the plan of the first, whoever finds that out."""
+    limits, parents = frozenset(["limit"]), [{"own_markers": []}]
+    parent = object()
+
+    class Other(SimpleNamespace):
+        pass
+
+    def item(kind=SimpleNamespace, parent=parent, markers=()):
+        own = [SimpleNamespace(name=name) for name in markers]
+        return kind(name="a", nodeid="n", location=(), parent=parent, own_markers=own)
+
+    def meets(item):
+        session.log.clear()
+        attempt = session.ends.begin(item, SETUP)
+        session.ends.end(attempt, SETUP)
+        assert attempt.item is item
+        assert session.ends.attempt is attempt
+        return "meet" in session.log, attempt.plan is usual.plan
+
+    usual = session.planned = session.plan(resident=True)
+    assert meets(item()) == (True, True)
+    session.ends.expect_alike(session.ends.attempt, parents, limits)
+    in_python = isinstance(session.ends, PythonPhaseEnds)
+    for _ in range(2):
+        assert meets(item()) == (in_python, True)
+        assert meets(item(markers=["parametrize", "slow"])) == (in_python, True)
+    session.planned = session.plan(judged=True)
+    for other in (item(Other), item(parent=object()), item(markers=["slow", "limit"])):
+        assert meets(other) == (True, False)
+    parents[0]["own_markers"].append(SimpleNamespace(name="limit"))
+    assert meets(item()) == (True, False)
+    parents[0]["own_markers"].clear()
+    again = item()
+    assert meets(again) == (in_python, not in_python)
+    attempt = session.ends.attempt
+    again.own_markers.append(SimpleNamespace(name="slow"))
+    session.log.clear()
+    assert session.ends.begin(again, CALL) is attempt  # with what it has measured so far
+    assert "meet" in session.log
 
 
 def test_the_call_window(session):
     """Opened for the running test alone; one that a wrapper further out opened is opened anew."""
-    bounds, item = session.bounds, session.item()
-    assert bounds.open_call_window(item) is None
-    bounds.close_call_window(None)
+    ends, item = session.ends, session.item()
+    assert ends.open_call_window(item) is None
+    ends.close_call_window(None)
     session.run(item, SETUP)
-    assert bounds.open_call_window(item) is None  # none is planned
+    assert ends.open_call_window(item) is None  # none is planned
     window = Window(session.log)
     session.planned = session.plan(None, window, None)
     session.run(item, SETUP)
-    attempt = bounds.begin(item, CALL)
-    assert bounds.open_call_window(session.item("b")) is None
+    attempt = ends.begin(item, CALL)
+    assert ends.open_call_window(session.item("b")) is None
     session.log.clear()
-    assert bounds.open_call_window(item) is window
-    assert bounds.open_call_window(item) is window
+    assert ends.open_call_window(item) is window
+    assert ends.open_call_window(item) is window
     assert session.log == ["begin 0", "finish", "begin 0"]
-    bounds.end(attempt, CALL)  # nobody has closed it
+    ends.end(attempt, CALL)  # nobody has closed it
     assert attempt.window is None
     assert attempt.reading is window.answer
-    bounds.close_call_window(Window(session.log))
+    ends.close_call_window(Window(session.log))
     assert attempt.reading is window.answer
 
 
@@ -382,10 +440,10 @@ def test_growth(session):
     session.run(item, CALL)
     sizes(5000, 999 + NOTABLE_GROWTH)
     session.run(item, TEARDOWN)
-    assert session.bounds.grown is None
+    assert session.ends.grown is None
     sizes(5000, 1000 + NOTABLE_GROWTH)
     session.run(item, TEARDOWN)
-    assert session.bounds.grown == ("f::a", 1000 + NOTABLE_GROWTH)
+    assert session.ends.grown == ("f::a", 1000 + NOTABLE_GROWTH)
     sizes(77, 88)
     session.run(session.item("b"), SETUP)
     assert session.log[-1] == "let go 77"
@@ -398,14 +456,14 @@ def test_a_teardown_without_a_setup_has_not_grown(session):
     session.planned = session.plan(resident=True)
     session.sizes = ResidentUsage(0, 2**40)
     session.run(session.item(), TEARDOWN)
-    assert session.bounds.grown is None
+    assert session.ends.grown is None
 
 
 def test_errors_are_not_swallowed(session):
     """Whoever is called may raise: what they raise comes out, and the next phase is measured."""
     window = Window(session.log)
     session.planned = session.plan(window, window, None, resident=True)
-    item, bounds = session.item(), session.bounds
+    item, ends = session.item(), session.ends
 
     def broken(*_):
         raise LookupError("broken")
@@ -423,24 +481,64 @@ def test_errors_are_not_swallowed(session):
                 session.run(item, SETUP)
         session.observer.takes_usage = False
         session.run(item, SETUP)
-    attempt = bounds.begin(item, CALL)
-    for step in (lambda: bounds.open_call_window(item), lambda: bounds.close_call_window(window), bounds.leave):
+    attempt = ends.begin(item, CALL)
+    for step in (lambda: ends.open_call_window(item), lambda: ends.close_call_window(window), ends.leave):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(window, "begin", broken)
             patch.setattr(window, "finish", broken)
             patch.setattr(session.observer, "leave", broken)
             with pytest.raises(LookupError, match="broken"):
                 step()
-    bounds.end(attempt, CALL)
+    ends.end(attempt, CALL)
     del item.own_markers
     with pytest.raises(KeyError, match="own_markers"):
-        bounds.begin(item, TEARDOWN)
+        ends.begin(item, TEARDOWN)
 
 
-@pytest.mark.skipif(_bounds is None, reason="the extension was not built")
+def test_closing_a_window_that_was_opened_too_early_takes_time(session):
+    """It may collect garbage, and that is measuring."""
+    window = Window(session.log)
+    session.planned = session.plan(None, window, None)
+    item, ends = session.item(), session.ends
+    ends.begin(item, CALL)
+    ends.open_call_window(item)
+    before = ends.measuring_seconds
+    window.finish = lambda: setattr(session, "time", session.time + 1000)
+    ends.open_call_window(item)
+    assert ends.measuring_seconds - before > 1000
+
+
+def test_who_is_called_may_change_what_it_was_called_from(session):
+    """An observer leaves the list, an attempt goes, while they are asked something."""
+
+    class Leaving(Observer):
+        @property
+        def takes_usage(self):
+            session.observers.clear()
+            return True
+
+        @takes_usage.setter
+        def takes_usage(self, value):
+            pass
+
+    class Markers(list):
+        def __len__(self):
+            session.ends.attempt = None
+            return 0
+
+    session.observers[:] = [Leaving(session.log)]
+    session.observer = None
+    item = session.item()
+    session.run(item, SETUP)
+    assert session.observers == []
+    item.own_markers = Markers()
+    assert session.ends.begin(item, CALL).item is item
+
+
+@pytest.mark.skipif(_phase_ends is None, reason="the extension was not built")
 def test_what_was_never_made():
     """A subclass may forget to; nothing of it can be used, and nothing breaks."""
-    half = _bounds.Bounds.__new__(_bounds.Bounds)
+    half = _phase_ends.PhaseEnds.__new__(_phase_ends.PhaseEnds)
     for step in (
         lambda: half.begin(1, SETUP),
         lambda: half.end(1, SETUP),
@@ -448,36 +546,65 @@ def test_what_was_never_made():
         lambda: half.open_call_window(1),
         lambda: half.close_call_window(1),
     ):
-        with pytest.raises(RuntimeError, match="never made"):
+        with pytest.raises(RuntimeError, match="never called"):
             step()
-    with pytest.raises(RuntimeError, match="never made"):
-        _bounds.Attempt.__new__(_bounds.Attempt).follow(None)
     assert half.attempt is None
     assert half.measuring_seconds == 0
+    with pytest.raises(TypeError, match="item"):
+        _phase_ends.Attempt()
+    for lacking in (SimpleNamespace(nodeid="n"), 5):
+        with pytest.raises(AttributeError):
+            _phase_ends.Attempt(lacking)
+    with pytest.raises(AttributeError, match="resident"):
+        _phase_ends.Planned(5, (None, None, None))
 
 
-@pytest.mark.skipif(_bounds is None, reason="the extension was not built")
+@pytest.mark.skipif(_phase_ends is None, reason="the extension was not built")
+def test_what_is_in_use_is_not_made_again():
+    """What it holds may be running just then."""
+    ends = Session((_phase_ends.Planned, _phase_ends.Attempt, _phase_ends.PhaseEnds)).ends
+    with pytest.raises(RuntimeError, match="called before"):
+        _phase_ends.PhaseEnds.__init__(ends, None, None, None, None, None, [], True)
+
+
+@pytest.mark.skipif(_phase_ends is None, reason="the extension was not built")
+@pytest.mark.parametrize("first", ["_phase_ends", "phase_ends"])
+def test_either_may_be_loaded_first(first):
+    """They need each other, and find each other whichever comes first, and when they are loaded once more."""
+    code = f"""
+import importlib, sys
+for _ in range(2):
+    importlib.import_module("pytest_memory.plugin.{first}")
+    from pytest_memory.plugin import _phase_ends, phase_ends
+    assert phase_ends.PhaseEnds is _phase_ends.PhaseEnds and phase_ends.OWN_FRAMES == 0
+    for name in [name for name in sys.modules if name.startswith("pytest_memory")]:
+        del sys.modules[name]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.skipif(_phase_ends is None, reason="the extension was not built")
 def test_what_is_no_attempt():
     """The C way says so, and does not look into it."""
-    session = Session((_bounds.Planned, _bounds.Attempt, _bounds.Bounds))
-    bounds = session.bounds
+    session = Session((_phase_ends.Planned, _phase_ends.Attempt, _phase_ends.PhaseEnds))
+    ends = session.ends
     with pytest.raises(TypeError, match="an Attempt is needed, not int"):
-        bounds.end(1, SETUP)
+        ends.end(1, SETUP)
     with pytest.raises(TypeError, match="an Attempt is needed, not int"):
-        bounds.attempt = 1
-    attempt = _bounds.Attempt(session.item())
+        ends.attempt = 1
+    attempt = _phase_ends.Attempt(session.item())
     with pytest.raises(RuntimeError, match="follows no plan"):
-        bounds.end(attempt, SETUP)
-    with pytest.raises(TypeError, match="what is planned"):
+        ends.end(attempt, SETUP)
+    with pytest.raises(TypeError, match="a Planned is needed, not int"):
         attempt.follow(1)
-    bounds.attempt = attempt
-    assert bounds.open_call_window(attempt.item) is None
+    ends.attempt = attempt
+    assert ends.open_call_window(attempt.item) is None
     with pytest.raises(ValueError, match="no phase 3"):
-        bounds.begin(attempt.item, 3)
+        ends.begin(attempt.item, 3)
     with pytest.raises(ValueError, match="3 phases"):
-        _bounds.Planned(session.planned.plan, (None,))
-    bounds.attempt = None
-    bounds.attempt = session.bounds.begin(session.item(), SETUP)
+        _phase_ends.Planned(session.planned.plan, (None,))
+    ends.attempt = None
+    ends.attempt = session.ends.begin(session.item(), SETUP)
     session.sizes = 5
     session.planned = session.plan(resident=True)
     with pytest.raises(TypeError, match="sizes at the start"):
@@ -494,9 +621,9 @@ def test_a_cycle_can_be_collected(kinds):
     session = Session(kinds)
     item = session.item()
     session.planned = session.plan(Window(session.log), None, None, resident=True)
-    item.bounds = session.bounds
-    item.attempt = session.bounds.begin(item, SETUP)
-    name = type(session.bounds).__qualname__
+    item.ends = session.ends
+    item.attempt = session.ends.begin(item, SETUP)
+    name = type(session.ends).__qualname__
 
     def alive():
         gc.collect()

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import pytest
 
@@ -7,13 +7,13 @@ from pytest_memory.engines.base import HeapReading
 from pytest_memory.instruments.resident import ResidentWindow
 from pytest_memory.meter import Clock, HeapWindow
 from pytest_memory.model import Phase, PhaseUsage
-from pytest_memory.plugin.bounds import PhaseObserver, Windows
+from pytest_memory.plugin.phase_ends import PhaseObserver, Windows
 from pytest_memory.plugin.plan import Plan
 from pytest_memory.plugin.transport import FinishedPhase, Kept
 
 @final
 class Planned:
-    """What is asked of tests, and the windows that this takes; see bounds.py."""
+    """What is asked of tests, and the windows that this takes; see phase_ends.py."""
 
     @property
     def plan(self) -> Plan: ...
@@ -23,7 +23,7 @@ class Planned:
 
 @final
 class Attempt:
-    """The attempt at a test that is running now; see bounds.py."""
+    """The attempt at a test that is running now; see phase_ends.py."""
 
     finished: dict[str, FinishedPhase | Kept]
 
@@ -42,8 +42,8 @@ class Attempt:
     def __init__(self, item: pytest.Item) -> None: ...
     def follow(self, planned: Planned, /) -> None: ...
 
-class Bounds:
-    """Begins and ends the phases of tests; see bounds.py."""
+class PhaseEnds:
+    """Begins and ends the phases of tests; see phase_ends.py."""
 
     attempt: Attempt | None
     grown: tuple[str, int] | None
@@ -67,6 +67,7 @@ class Bounds:
     def conclude(self, attempt: Attempt, phase: Phase, usage: PhaseUsage, /) -> FinishedPhase | None: ...
     def begin(self, item: pytest.Item, phase: int, /) -> Attempt: ...
     def end(self, attempt: Attempt, phase: int, /) -> FinishedPhase | None: ...
+    def expect_alike(self, attempt: Attempt, parents: list[dict[str, Any]], limits: frozenset[str], /) -> None: ...
     def leave(self) -> None: ...
     def open_call_window(self, item: pytest.Item, /) -> HeapWindow | None: ...
     def close_call_window(self, window: HeapWindow | None, /) -> None: ...

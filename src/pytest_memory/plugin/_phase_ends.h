@@ -1,6 +1,6 @@
 /* What the two ends of a phase have in hand: the attempt at the test that runs, and what is planned of it. */
-#ifndef PM_BOUNDS_H
-#define PM_BOUNDS_H
+#ifndef PM_ENDS_H
+#define PM_ENDS_H
 
 #include "../extension.h"
 
@@ -16,8 +16,8 @@ enum { PLANNED_PLAN, PLANNED_WINDOWS, PLANNED_HELD };
 struct planned {
     PyObject_HEAD
     PyObject *held[PLANNED_HELD];
-    bool resident, judged, anything;
-    bool there[PHASES], sampled[PHASES], collects[PHASES];
+    bool resident, judged, asks_anything;
+    bool has_window[PHASES], sampled[PHASES], collects[PHASES];
 };
 
 enum {
@@ -44,12 +44,23 @@ struct attempt {
 /* Add Planned and Attempt to the module. */
 int pm_offer_attempt(PyObject *module);
 
-/* Whether it is one, and one with a plan; an exception is set if not. */
+/* Whether an object is an attempt; TypeError is set if not. */
 bool pm_is_attempt(PyObject *object);
-bool pm_is_planned(PyObject *object);
 
-/* How many markers a test has by now; -1 with an exception set. */
-Py_ssize_t pm_count_markers(const struct attempt *attempt);
+/* Whether it is, and follows a plan; TypeError or RuntimeError is set if not. */
+bool pm_has_plan(PyObject *object);
+
+/* A new one; NULL with an exception set. */
+struct attempt *pm_new_attempt(PyObject *item);
+
+/* A Planned is what its markers ask for, as many as there are by now; false with an exception set. */
+bool pm_follow(struct attempt *attempt, PyObject *planned);
+
+/* Whether a node with these attributes has a marker of one of these names itself; -1 with an exception set. */
+int pm_has_marker(PyObject *attributes, PyObject *names);
+
+/* How many markers a test has by now; -1 with an exception set. Asks Python: whoever calls has a reference. */
+Py_ssize_t pm_count_markers(struct attempt *attempt);
 
 static inline struct planned *planned_of(const struct attempt *self) {
     return (struct planned *)self->held[ATTEMPT_PLANNED];
