@@ -109,16 +109,18 @@ static bool read_phase(PyObject *number, int *phase) {
  * that meet() could find out then is new. 1 or 0, or -1 with an exception set. */
 static int is_alike(struct ends *self, PyObject *item) {
     if ((PyObject *)Py_TYPE(item) != self->held[ENDS_KIND]) return 0;
-    PyObject *parent = PyObject_GetAttr(item, name_parent), *names = self->held[ENDS_LIMITS];
+    PyObject *parent = PyObject_GetAttr(item, name_parent);
     Py_XDECREF(parent);
     if (!parent || parent != self->held[ENDS_PARENT]) return parent ? 0 : -1;
-    PyObject *attributes = PyObject_GenericGetDict(item, NULL), *parents = Py_NewRef(self->held[ENDS_PARENTS]);
+    PyObject *attributes = PyObject_GenericGetDict(item, NULL);
+    PyObject *parents = Py_NewRef(self->held[ENDS_PARENTS]), *names = Py_NewRef(self->held[ENDS_LIMITS]);
     int marked = attributes ? pm_has_marker(attributes, names) : -1;
     for (Py_ssize_t i = 0; !marked && i < PyList_GET_SIZE(parents); i++) {
         marked = pm_has_marker(PyList_GET_ITEM(parents, i), names);
     }
     Py_XDECREF(attributes);
     Py_DECREF(parents);
+    Py_DECREF(names);
     return marked < 0 ? -1 : !marked;
 }
 

@@ -118,10 +118,14 @@ static PyObject *attempt_new(PyTypeObject *type, PyObject *arguments, PyObject *
 }
 
 bool pm_follow(struct attempt *self, PyObject *planned) {
+    Py_INCREF(planned); /* to count the markers asks Python */
     Py_ssize_t markers = pm_count_markers(self);
-    if (markers < 0) return false;
+    if (markers < 0) {
+        Py_DECREF(planned);
+        return false;
+    }
     self->markers = markers;
-    Py_XSETREF(self->held[ATTEMPT_PLANNED], Py_NewRef(planned));
+    Py_XSETREF(self->held[ATTEMPT_PLANNED], planned);
     return true;
 }
 
