@@ -217,6 +217,7 @@ def test_a_cycle_can_be_collected(stack):
     window = Held(stack.opened, stack.start, stack.refused, None, True)
     window.begin(1)
     window.running.log.append(window)
+    gc.collect()
     alive = sum(isinstance(found, Held) for found in gc.get_objects())
     stack.opened.clear()
     stack.log.clear()
