@@ -545,6 +545,7 @@ def test_what_was_never_made():
         half.leave,
         lambda: half.open_call_window(1),
         lambda: half.close_call_window(1),
+        lambda: half.expect_alike(1, [], frozenset()),
     ):
         with pytest.raises(RuntimeError, match="never called"):
             step()

@@ -515,7 +515,8 @@ static int ends_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
 
 /* Tests like this one, met with the usual plan, need not be met. */
 static PyObject *ends_expect_alike(PyObject *object, PyObject *const *given, Py_ssize_t count) {
-    struct ends *self = (struct ends *)object;
+    struct ends *self = made(object);
+    if (!self) return NULL;
     if (count != 3 || !PyList_Check(given[1])) {
         return PyErr_Format(PyExc_TypeError, "expect_alike() takes an attempt, a list of attributes, and names of markers");
     }
